@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The portable decoders: the definition of every format, one function each.
+#ifndef ANPROBE_DECODE_H
+#define ANPROBE_DECODE_H
+#include <stdint.h>
+
+void decode_f32(const void *blocks, float *out, int64_t elements);
+void decode_f16(const void *blocks, float *out, int64_t elements);
+void decode_bf16(const void *blocks, float *out, int64_t elements);
+void decode_q4_0(const void *blocks, float *out, int64_t elements);
+void decode_q4_1(const void *blocks, float *out, int64_t elements);
+void decode_q5_0(const void *blocks, float *out, int64_t elements);
+void decode_q5_1(const void *blocks, float *out, int64_t elements);
+void decode_q8_0(const void *blocks, float *out, int64_t elements);
+void decode_q8_1(const void *blocks, float *out, int64_t elements);
+void decode_q2_k(const void *blocks, float *out, int64_t elements);
+void decode_q3_k(const void *blocks, float *out, int64_t elements);
+void decode_q4_k(const void *blocks, float *out, int64_t elements);
+void decode_q5_k(const void *blocks, float *out, int64_t elements);
+void decode_q6_k(const void *blocks, float *out, int64_t elements);
+void decode_q8_k(const void *blocks, float *out, int64_t elements);
+void decode_tq1_0(const void *blocks, float *out, int64_t elements);
+void decode_tq2_0(const void *blocks, float *out, int64_t elements);
+void decode_mxfp4(const void *blocks, float *out, int64_t elements);
+void decode_iq4_nl(const void *blocks, float *out, int64_t elements);
+void decode_iq4_xs(const void *blocks, float *out, int64_t elements);
+void decode_iq2_xxs(const void *blocks, float *out, int64_t elements);
+void decode_iq2_xs(const void *blocks, float *out, int64_t elements);
+void decode_iq2_s(const void *blocks, float *out, int64_t elements);
+void decode_iq3_xxs(const void *blocks, float *out, int64_t elements);
+void decode_iq3_s(const void *blocks, float *out, int64_t elements);
+void decode_iq1_s(const void *blocks, float *out, int64_t elements);
+void decode_iq1_m(const void *blocks, float *out, int64_t elements);
+
+void unpack_q4_k_scales(const uint8_t *packed, uint8_t *scales, uint8_t *minima);
+extern const int8_t nonlinear_levels[16];
+
+// The table of decoders: one for every type; the four that an instruction set may replace are parameters.
+#define CK_DECODERS(f16, q4_0, q8_0, q4_k) \
+  { \
+    [CK_F32] = decode_f32, \
+    [CK_F16] = f16, \
+    [CK_BF16] = decode_bf16, \
+    [CK_Q4_0] = q4_0, \
+    [CK_Q4_1] = decode_q4_1, \
+    [CK_Q5_0] = decode_q5_0, \
+    [CK_Q5_1] = decode_q5_1, \
+    [CK_Q8_0] = q8_0, \
+    [CK_Q8_1] = decode_q8_1, \
+    [CK_Q2_K] = decode_q2_k, \
+    [CK_Q3_K] = decode_q3_k, \
+    [CK_Q4_K] = q4_k, \
+    [CK_Q5_K] = decode_q5_k, \
+    [CK_Q6_K] = decode_q6_k, \
+    [CK_Q8_K] = decode_q8_k, \
+    [CK_IQ2_XXS] = decode_iq2_xxs, \
+    [CK_IQ2_XS] = decode_iq2_xs, \
+    [CK_IQ2_S] = decode_iq2_s, \
+    [CK_IQ3_XXS] = decode_iq3_xxs, \
+    [CK_IQ3_S] = decode_iq3_s, \
+    [CK_IQ1_S] = decode_iq1_s, \
+    [CK_IQ1_M] = decode_iq1_m, \
+    [CK_IQ4_NL] = decode_iq4_nl, \
+    [CK_IQ4_XS] = decode_iq4_xs, \
+    [CK_TQ1_0] = decode_tq1_0, \
+    [CK_TQ2_0] = decode_tq2_0, \
+    [CK_MXFP4] = decode_mxfp4, \
+  }
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels' types and the table that gives the row of an instruction set.
+//
+// Kernels are total functions with stated preconditions: they never allocate, fail, log or keep state. Lengths are
+// elements unless a name says bytes; `columns` is a multiple of the format's block.
+#ifndef ANPROBE_KERNELS_H
+#define ANPROBE_KERNELS_H
+#include <stddef.h>
+#include <stdint.h>
+
+// Best last. A portable binary holds all rows of its architecture and chooses once at run time.
+enum ck_isa { CK_PORTABLE = 0, CK_AVX2 = 1, CK_AVX512_VNNI = 2, CK_ISA_COUNT = 3 };
+
+// One input vector in the forms that the formats multiply with; a matvec reads the form that its table entry names.
+typedef struct {
+  const float *f32;         // [columns]
+  const int8_t *q32;        // [columns]       blocks of 32: x ≈ q32 · d32
+  const float *d32;         // [columns / 32]
+  const float *s32;         // [columns / 32]  d32 · Σ q32 of the block
+  const int8_t *q256;       // [columns]       blocks of 256: x ≈ q256 · d256
+  const float *d256;        // [columns / 256]
+  const int16_t *sums256;   // [columns / 16]  Σ q256 of 16 elements
+} ck_activations;
+
+enum ck_input { CK_INPUT_F32 = 0, CK_INPUT_BLOCKS_32 = 1, CK_INPUT_BLOCKS_256 = 2 };
+
+// Blocks to floats; elements is a multiple of the format's block.
+typedef void (*ck_decoder)(const void *blocks, float *out, int64_t elements);
+
+// y[row] = Σ weights[row][column] · x[column] for row in begin..<end; weights are rows of row_bytes bytes.
+typedef void (*ck_matvec)(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
+                          int64_t end, int64_t columns);
+
+
+// y[token][row] for row in begin..<end: a product over packed inputs (see pack) and weights decoded on the way.
+// scratch holds gemm_scratch_bytes bytes, 64-byte aligned; y has y_stride floats between tokens.
+typedef struct {
+  const void *weights;
+  size_t row_bytes;
+  ck_decoder decode;
+  const float *packed;
+  int64_t tokens;
+  int64_t columns;
+  float *y;
+  int64_t y_stride;
+  float *scratch;
+  int64_t block_elements;
+  int64_t block_bytes;
+} ck_gemm;
+
+// One pass of softmax attention: queries that share one KV head, over a cache of rows.
+//   queries [count][width], keys and values [position][...] with the given strides in bytes, out [count][width]
+//   query i sees positions first[i] ..< last[i] (a causal limit and a sliding window); never an empty range.
+//   scratch holds attention_scratch_bytes(count, width) bytes.
+typedef struct {
+  const float *queries;
+  size_t query_stride;      // floats between queries, also of out
+  int64_t count;
+  int64_t width;            // a multiple of 8; of 32 for a q8_0 cache
+  const void *keys;
+  const void *values;
+  size_t position_bytes;    // bytes between positions, of keys and of values
+  const int64_t *first;
+  const int64_t *last;
+  float scale;
+  float *out;
+  float *scratch;
+} ck_attention;
+
+typedef struct {
+  const char *name;
+
+  ck_matvec matvec[40];     // by ck_type; null for a type without a kernel of its own: decode and multiply floats
+  void (*matvec_decoded)(ck_decoder decode, int64_t block_bytes, const void *weights, size_t row_bytes,
+                         const float *x, float *y, int64_t begin, int64_t end, int64_t columns,
+                         int64_t block_elements);
+  ck_decoder decode[40];    // by ck_type; null for a number that is no type
+
+  // Products of many tokens: inputs are packed in groups of token_group tokens, padded with zeros.
+  int64_t token_group;
+  void (*pack)(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
+               int64_t last_group);
+  void (*gemm)(const ck_gemm *job, int64_t begin, int64_t end);
+
+  void (*quantize_32)(const float *x, int64_t n, int8_t *q, float *d, float *s);
+  void (*quantize_256)(const float *x, int64_t n, int8_t *q, float *d, int16_t *sums);
+
+  void (*attention_f32)(const ck_attention *job);
+  void (*attention_f16)(const ck_attention *job);
+  void (*attention_q8_0)(const ck_attention *job);
+
+  void (*rms_norm)(const float *x, const float *weight, float *y, int64_t n, float epsilon);
+  void (*add)(const float *x, float *y, int64_t n);                          // y += x
+  void (*silu_mul)(const float *gate, const float *up, float *y, int64_t n); // y = silu(gate) · up
+  void (*encode_f16)(const float *x, uint16_t *y, int64_t n);
+  void (*encode_q8_0)(const float *x, void *blocks, int64_t n);
+
+  uint64_t (*read)(const void *bytes, size_t count);      // sums every word: the ceiling of any kernel
+  float (*multiply_add_peak)(int64_t rounds, double *operations); // registers only
+} ck_kernels;
+
+// Whether this processor and its kernel can run the row.
+int ck_isa_supported(enum ck_isa isa);
+const char *ck_isa_name(enum ck_isa isa);
+// The row of an instruction set; the caller has asked ck_isa_supported. Null for a row that this architecture lacks.
+const ck_kernels *ck_kernels_for(enum ck_isa isa);
+
+// Runs the matvec of a type: its own kernel, or the one that decodes. type has a decoder.
+void ck_run_matvec(const ck_kernels *kernels, int type, const void *weights, size_t row_bytes, const ck_activations *x,
+                   float *y, int64_t begin, int64_t end, int64_t columns);
+// Which form of the input the type's matvec reads.
+enum ck_input ck_input_of(const ck_kernels *kernels, int type);
+ck_decoder ck_decoder_of(const ck_kernels *kernels, int type);
+// Whether the row has a kernel of its own for the type.
+int ck_is_direct(const ck_kernels *kernels, int type);
+int64_t ck_block_elements(int type);
+int64_t ck_block_bytes(int type);
+
+size_t ck_gemm_scratch_bytes(const ck_kernels *kernels);
+int64_t ck_gemm_row_step(const ck_kernels *kernels);
+size_t ck_packed_bytes(const ck_kernels *kernels, int64_t tokens, int64_t columns);
+size_t ck_attention_scratch_bytes(int64_t queries, int64_t width);
+
+// Rotates pairs of a head's first `rotated` elements by the angles of one position; cosines and sines hold
+// rotated / 2 entries. Neighbours pairs (2i, 2i+1); halves pairs (i, i + rotated/2).
+void ck_rope_neighbours(float *x, int64_t rotated, const float *cosines, const float *sines);
+void ck_rope_halves(float *x, int64_t rotated, const float *cosines, const float *sines);
+
+float ck_half_to_float(uint16_t half);
+uint16_t ck_float_to_half(float value);
+// The index of the largest element; the first one of equals. n ≥ 1.
+int64_t ck_argmax(const float *x, int64_t n);
+// Tells the processor that the caller spins.
+void ck_pause(void);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows of the kernel table: what each instruction set's files define.
+#ifndef ANPROBE_ROWS_H
+#define ANPROBE_ROWS_H
+#include "decode.h"
+#include "include/block_formats.h"
+#include "include/kernels.h"
+
+// Elements decoded at a time: a multiple of every block, small enough for a buffer on the stack and the first cache.
+enum { DECODE_CHUNK = 256 };
+
+extern const ck_kernels kernels_portable;
+#if defined(__x86_64__)
+extern const ck_kernels kernels_avx2;
+extern const ck_kernels kernels_avx512_vnni;
+
+void matvec_q4_k_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
+                      int64_t end, int64_t columns);
+void matvec_q6_k_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
+                      int64_t end, int64_t columns);
+void matvec_f32_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
+                     int64_t end, int64_t columns);
+void matvec_f16_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
+                     int64_t end, int64_t columns);
+void matvec_bf16_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
+                      int64_t end, int64_t columns);
+void matvec_q8_0_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
+                      int64_t end, int64_t columns);
+void matvec_q4_0_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
+                      int64_t end, int64_t columns);
+void matvec_decoded_avx2(ck_decoder decode, int64_t block_bytes, const void *weights, size_t row_bytes, const float *x,
+                         float *y, int64_t begin, int64_t end, int64_t columns, int64_t block_elements);
+void gemm_avx2(const ck_gemm *job, int64_t begin, int64_t end);
+void pack_avx2(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
+               int64_t last_group);
+void decode_f16_avx2(const void *blocks, float *out, int64_t elements);
+void decode_q8_0_avx2(const void *blocks, float *out, int64_t elements);
+void decode_q4_0_avx2(const void *blocks, float *out, int64_t elements);
+void decode_q4_k_avx2(const void *blocks, float *out, int64_t elements);
+void quantize_32_avx2(const float *x, int64_t n, int8_t *q, float *d, float *s);
+void quantize_256_avx2(const float *x, int64_t n, int8_t *q, float *d, int16_t *sums);
+void attention_f32_avx2(const ck_attention *job);
+void attention_f16_avx2(const ck_attention *job);
+void attention_q8_0_avx2(const ck_attention *job);
+void rms_norm_avx2(const float *x, const float *weight, float *y, int64_t n, float epsilon);
+void add_avx2(const float *x, float *y, int64_t n);
+void silu_mul_avx2(const float *gate, const float *up, float *y, int64_t n);
+void encode_f16_avx2(const float *x, uint16_t *y, int64_t n);
+uint64_t read_avx2(const void *bytes, size_t count);
+float multiply_add_peak_avx2(int64_t rounds, double *operations);
+#endif
+
+// Shared by every row: rounding to the nearest code, and a block of the q8_0 cache.
+void encode_q8_0_portable(const float *x, void *blocks, int64_t n);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Quantities
+
+/// Why a variant cannot be used.
+package enum CompressionError: ExplainedError, Equatable {
+  case empty(variant: String)
+  case unknownStep(step: String, suggestions: [String])
+  /// A step of the grammar whose effect nothing implements yet.
+  case notOfferedYet(step: String, family: LaterStep)
+  case badParameter(step: String, expected: String)
+
+  package var kind: String {
+    switch self {
+    case .empty: "variant_empty"
+    case .unknownStep: "variant_unknown"
+    case .notOfferedYet: "variant_not_offered"
+    case .badParameter: "variant_bad_parameter"
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .empty(let variant): "The variant '\(variant)' has an empty step."
+    case .unknownStep(let step, _): "There is no compression step '\(step)'."
+    case .notOfferedYet(let step, let family):
+      "The compression step '\(step)' (\(family.meaning)) is known but not offered yet."
+    case .badParameter(let step, let expected):
+      "The compression step '\(step)' has a parameter that is not offered; expected \(expected)."
+    }
+  }
+
+  package var remedy: String {
+    switch self {
+    case .empty: "Write steps joined by '+', for example 'q4_k_m'; 'original' stands for no step."
+    case .unknownStep(_, let suggestions) where !suggestions.isEmpty:
+      "Did you mean \(suggestions.map { "'\($0)'" }.joined(separator: ", "))? Offered are \(Self.offered)."
+    case .unknownStep, .notOfferedYet: "Offered are \(Self.offered)."
+    case .badParameter(_, let expected): "Write \(expected)."
+    }
+  }
+
+  package var exitCode: ExitReason { .badInput }
+
+  private static var offered: String { CompressionVariant.offered.map(\.name).joined(separator: ", ") }
+}

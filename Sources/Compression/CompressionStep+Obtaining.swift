@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import LanguageModel
+
+extension CompressionStep {
+  /// How a person makes it from the published model.
+  package var howToObtain: String {
+    switch self {
+    case .mixture(let mixture, let hasMatrix): Self.quantize(mixture, hasMatrix: hasMatrix)
+    case .uniform(let format):
+      switch format {
+      case .f32, .f16, .bf16: "convert_hf_to_gguf.py --outtype \(format.rawValue) MODEL"
+      default: "llama-quantize --pure MODEL-f16.gguf MODEL.gguf \(format.rawValue.uppercased())"
+      }
+    case .linearLayers(let format): Self.obtain(format)
+    }
+  }
+
+  private static func quantize(_ mixture: GGUFMixture, hasMatrix: Bool) -> String {
+    let matrix = hasMatrix || mixture.needsImportanceMatrix ? "--imatrix imatrix.gguf " : ""
+    return "llama-quantize \(matrix)MODEL-f16.gguf MODEL.gguf \(mixture.rawValue.uppercased())"
+  }
+
+  private static func obtain(_ format: StorageFormat) -> String {
+    switch format {
+    case .block: "convert_hf_to_gguf.py MODEL"
+    case .awq(let bits, let group):
+      "AutoAWQ: quantize with w_bit \(bits), q_group_size \(group), version GEMM and a calibration text"
+    case .gptq(let bits, let group):
+      "GPTQModel or AutoGPTQ: quantize with bits \(bits), group_size \(group) and a calibration text"
+    case .normalFloat4(let isDouble):
+      "bitsandbytes at load: load_in_4bit, bnb_4bit_quant_type nf4, bnb_4bit_use_double_quant \(isDouble ? "true" : "false")"
+    case .int8PerRow: "bitsandbytes at load: load_in_8bit"
+    case .float8PerTensor: "llm-compressor: QuantizationModifier with scheme FP8, or vLLM with --quantization fp8"
+    }
+  }
+}
+
+extension CompressionVariant {
+  /// The commands or tools of all steps, in order; for the published model, its download.
+  package var howToObtain: [String] {
+    steps.isEmpty ? ["Download the model as published."] : steps.map(\.howToObtain)
+  }
+}

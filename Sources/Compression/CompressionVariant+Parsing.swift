@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import LanguageModel
+
+extension CompressionVariant {
+  /// Reads steps joined by `+`, in any case: `Q4_K_M`, `awq4-g128`, `q4_0-imatrix`, `q4_k-pure`.
+  ///
+  /// - Throws: `.empty`, `.unknownStep` with the nearest spellings, `.notOfferedYet` for steps of the grammar whose
+  ///   effect is not implemented, `.badParameter`.
+  package init(parsing text: String) throws(CompressionError) {
+    let words = text.lowercased().split(separator: "+", omittingEmptySubsequences: false).map(String.init)
+    guard words != [Self.originalName] else {
+      self = .original
+      return
+    }
+    var steps: [CompressionStep] = []
+    for word in words { steps.append(try CompressionStep(parsing: word, in: text)) }
+    self.init(steps)
+  }
+}
+
+extension CompressionStep {
+  fileprivate init(parsing word: String, in text: String) throws(CompressionError) {
+    guard !word.isEmpty else { throw .empty(variant: text) }
+    if let mixture = GGUFMixture(rawValue: word) {
+      self = .mixture(mixture, hasImportanceMatrix: mixture.needsImportanceMatrix)
+    } else if let format = Self.uniformFormat(word) {
+      self = .uniform(format)
+    } else if let mixture = Self.mixtureWithMatrix(word) {
+      // Where the recipe does not depend on a matrix, both spellings are the same variant.
+      let matters = mixture.dependsOnImportanceMatrix || mixture.needsImportanceMatrix
+      self = .mixture(mixture, hasImportanceMatrix: matters)
+    } else if let format = try Self.linearFormat(word, in: text) {
+      self = .linearLayers(format)
+    } else if let family = LaterStep(matching: word) {
+      throw .notOfferedYet(step: word, family: family)
+    } else {
+      throw .unknownStep(step: word, suggestions: Self.nearest(to: word))
+    }
+  }
+
+  private static func uniformFormat(_ word: String) -> BlockFormat? {
+    let aliases = ["fp16": "f16", "fp32": "f32"]
+    let name = word.hasSuffix("-pure") ? String(word.dropLast(5)) : aliases[word] ?? word
+    guard let format = BlockFormat(rawValue: name) else { return nil }
+    switch format {
+    case .f64, .i8, .i16, .i32, .i64: return nil
+    default: return format
+    }
+  }
+
+  private static func mixtureWithMatrix(_ word: String) -> GGUFMixture? {
+    guard word.hasSuffix("-imatrix"), let mixture = GGUFMixture(rawValue: String(word.dropLast(8))) else { return nil }
+    return mixture
+  }
+
+  /// `awq4-g128`, `gptq4-g128` (group 128 when left out), `nf4`, `nf4-dq`, `int8`, `fp8`.
+  private static func linearFormat(_ word: String, in text: String) throws(CompressionError) -> StorageFormat? {
+    switch word {
+    case "nf4": return .normalFloat4(isDoubleQuantised: false)
+    case "nf4-dq": return .normalFloat4(isDoubleQuantised: true)
+    case "int8": return .int8PerRow
+    case "fp8": return .float8PerTensor
+    default: break
+    }
+    let parts = word.split(separator: "-", omittingEmptySubsequences: false)
+    let isAWQ = word.hasPrefix("awq")
+    guard isAWQ || word.hasPrefix("gptq"), let bitsText = parts.first?.dropFirst(isAWQ ? 3 : 4) else { return nil }
+    let allowedBits: [UInt8] = isAWQ ? [4] : [2, 3, 4, 8]
+    guard let bits = UInt8(bitsText), allowedBits.contains(bits) else {
+      throw .badParameter(step: word, expected: isAWQ ? "awq4" : "gptq2, gptq3, gptq4 or gptq8")
+    }
+    let group = try group(parts, word)
+    return isAWQ ? .awq(bits: bits, group: group) : .gptq(bits: bits, group: group)
+  }
+
+  private static func group(_ parts: [Substring], _ word: String) throws(CompressionError) -> UInt16 {
+    guard parts.count > 1 else { return 128 }
+    guard parts.count == 2, parts[1].first == "g", let group = UInt16(parts[1].dropFirst()),
+      [32, 64, 128, 256].contains(group)
+    else { throw .badParameter(step: word, expected: "a group of -g32, -g64, -g128 or -g256") }
+    return group
+  }
+
+  /// The offered names that share the longest beginning with the word, at most three.
+  private static func nearest(to word: String) -> [String] {
+    let scored = CompressionVariant.offered.map { variant in
+      (name: variant.name, score: zip(variant.name, word).prefix { $0 == $1 }.count)
+    }
+    guard let best = scored.map(\.score).max(), best > 1 else { return [] }
+    return scored.filter { $0.score == best }.prefix(3).map(\.name)
+  }
+}
+
+/// Steps that the grammar knows and nothing implements yet.
+package enum LaterStep: String, Sendable, CaseIterable {
+  case depth, width, sparse, svd, lora, qlora, student
+
+  fileprivate init?(matching word: String) {
+    let family = word.prefix { $0 != "-" && $0 != ":" }
+    guard let known = LaterStep(rawValue: String(family)), family.count < word.count else { return nil }
+    self = known
+  }
+
+  /// What such a step would do.
+  package var meaning: String {
+    switch self {
+    case .depth: "removes whole layers"
+    case .width: "removes heads and feed-forward columns"
+    case .sparse: "sets weights to zero"
+    case .svd: "replaces matrices by products of thinner ones"
+    case .lora: "adds a low-rank adapter"
+    case .qlora: "adds a low-rank adapter to a model in nf4"
+    case .student: "takes a smaller model trained on this one's answers"
+    }
+  }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import LanguageModel
+
+/// One way to store a model: steps applied left to right, each a function from a list of tensors to another.
+///
+/// Spelled as the steps joined by `+`; no step at all is `original`, the model as published.
+package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
+  package let steps: [CompressionStep]
+
+  package init(_ steps: [CompressionStep]) { self.steps = steps }
+
+  /// The model as published.
+  package static let original = CompressionVariant([])
+  static let originalName = "original"
+
+  package var name: String { steps.isEmpty ? Self.originalName : steps.map(\.name).joined(separator: "+") }
+  package var description: String { name }
+
+  /// Whether the result is stored as a GGUF file; everything else is safetensors.
+  package var isGGUF: Bool {
+    switch steps.last {
+    case .mixture, .uniform: true
+    case .linearLayers, nil: false
+    }
+  }
+
+  /// All variants that are worth listing side by side: 16- and 32-bit floats, every recipe, and the Hugging Face formats.
+  package static let offered: [CompressionVariant] = {
+    let floats: [CompressionStep] = [.uniform(.f32), .uniform(.f16), .uniform(.bf16)]
+    let uniform: [CompressionStep] = [.uniform(.q4_k), .uniform(.q5_k), .uniform(.q3_k), .uniform(.mxfp4)]
+    let mixtures = GGUFMixture.allCases.map {
+      CompressionStep.mixture($0, hasImportanceMatrix: $0.needsImportanceMatrix)
+    }
+    return (floats + mixtures + uniform + linearLayerSteps).map { CompressionVariant([$0]) }
+  }()
+
+  private static let linearLayerSteps: [CompressionStep] = [
+    .linearLayers(.awq(bits: 4, group: 128)), .linearLayers(.gptq(bits: 4, group: 128)),
+    .linearLayers(.normalFloat4(isDoubleQuantised: true)), .linearLayers(.normalFloat4(isDoubleQuantised: false)),
+    .linearLayers(.int8PerRow), .linearLayers(.float8PerTensor),
+  ]
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+package import LanguageModel
+package import Quantities
+
+/// The sums over a variant's tensors that memory, work and energy are computed from.
+package struct VariantSummary: Sendable {
+  /// The tensors of one class that share a format.
+  package struct Entry: Sendable, Equatable {
+    package var format: StorageFormat
+    package var tensorClass: TensorClass
+    package var bytes: ByteCount
+    package var elements: Int
+    package var tensors: Int
+  }
+
+  package private(set) var entries: [Entry] = []
+  /// Stored bytes of all tensors.
+  package private(set) var bytes: ByteCount = .zero
+  /// The same with every tensor padded to a multiple of 32 bytes, as a GGUF file lays them out.
+  package private(set) var alignedBytes: ByteCount = .zero
+  package let parameters: Int
+
+  init(parameters: Int) {
+    self.parameters = parameters
+    entries.reserveCapacity(16)
+  }
+
+  /// Stored bits per parameter: computed, never declared.
+  package var bitsPerWeight: Double { bytes.magnitude * 8 / Double(max(parameters, 1)) }
+
+  /// Stored bytes of one class of tensors.
+  package func bytes(of tensorClass: TensorClass) -> ByteCount {
+    entries.reduce(.zero) { $1.tensorClass == tensorClass ? $0 + $1.bytes : $0 }
+  }
+
+  mutating func add(_ shape: TensorShape, _ format: StorageFormat, count: Int) {
+    let single = format.bytes(rows: Int(shape.rows), columns: Int(shape.columns)) * Int(shape.copies)
+    let sum = single * count
+    let elements = Int(shape.rows) * Int(shape.columns) * Int(shape.copies) * count
+    bytes += sum
+    alignedBytes += single.aligned(to: 32) * count
+    for index in entries.indices.reversed()
+    where entries[index].tensorClass == shape.tensorClass && entries[index].format == format {
+      entries[index].bytes += sum
+      entries[index].elements += elements
+      entries[index].tensors += count
+      return
+    }
+    entries.append(
+      Entry(format: format, tensorClass: shape.tensorClass, bytes: sum, elements: elements, tensors: count))
+  }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Compression
+package import Quantities
+
+/// What limits a phase.
+package enum Bound: String, Sendable {
+  case memory, compute, overhead, capacity
+}
+
+/// Whether it fits into what may really be used.
+package enum Verdict: String, Sendable {
+  /// With room to spare: at most 80 % of the usable memory.
+  case comfortable
+  /// It fits, but a little more context or another program would push it out.
+  case tight
+  case no
+}
+
+/// What one variant of one model needs and does on one platform.
+package struct CostEstimate: Sendable {
+  package var model: String
+  package var parametersTotal: Int
+  package var parametersActive: Int
+  package var variant: CompressionVariant
+  package var engine: Engine
+  package var workload: Workload
+  /// The file to fetch or make: tensors exact, a GGUF file's vocabulary estimated.
+  package var fileBytes: Known<ByteCount>
+  package var bitsPerWeight: Double
+  package var memory: MemorySums
+  /// All sequences together.
+  package var decode: Known<TokenRate>
+  /// One prompt.
+  package var prefill: Known<TokenRate>
+  package var timeToFirstToken: Known<Seconds>
+  /// Per generated token, all sequences sharing the step.
+  package var energyPerToken: Known<Energy>
+  package var quality: QualityEstimate
+  package var decodeTime: PhaseTime?
+  package var prefillTime: PhaseTime?
+  package var bound: Bound?
+  package var verdict: Verdict?
+  /// Why the engine cannot run it although its memory is known; nil when it can.
+  package var obstacle: Obstacle?
+
+  /// Nil when nobody knows how much memory there is.
+  package var fits: Bool? { verdict.map { $0 != .no } }
+  package var decodePerSequence: Known<TokenRate> { decode.map { $0 / Double(max(1, workload.sequences)) } }
+}
+
+/// What keeps an engine from running a variant.
+package enum Obstacle: Sendable, Equatable {
+  case modelType(String, engine: Engine)
+  case format(String, engine: Engine)
+
+  package var sentence: String {
+    switch self {
+    case .modelType(let type, let engine):
+      "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) does not run the model type '\(type)' yet"
+    case .format(let format, let engine):
+      "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) has no kernel for \(format)"
+    }
+  }
+}
+
+/// The four sums of a memory estimate, and their sum.
+package struct MemorySums: Sendable, Equatable {
+  package let weights: Known<ByteCount>
+  package let keyValueCache: Known<ByteCount>
+  package let compute: Known<ByteCount>
+  package let overhead: Known<ByteCount>
+  /// Kept, because ranking asks for it again and again.
+  package let total: Known<ByteCount>
+  private let withoutWeights: Known<ByteCount>
+
+  private init(
+    weights: Known<ByteCount>, keyValueCache: Known<ByteCount>, compute: Known<ByteCount>, overhead: Known<ByteCount>,
+    withoutWeights: Known<ByteCount>
+  ) {
+    self.weights = weights
+    self.keyValueCache = keyValueCache
+    self.compute = compute
+    self.overhead = overhead
+    self.withoutWeights = withoutWeights
+    total = weights + withoutWeights
+  }
+
+  package init(_ footprint: MemoryFootprint) {
+    let (cache, compute, overhead) = (footprint[.keyValueCache], footprint[.compute], footprint[.overhead])
+    self.init(
+      weights: footprint[.weights], keyValueCache: cache, compute: compute, overhead: overhead,
+      withoutWeights: cache + compute + overhead)
+  }
+
+  /// The same with other weights: all that differs between the variants of one model.
+  func with(weights: ByteCount) -> MemorySums {
+    MemorySums(
+      weights: .exact(weights, .modelled), keyValueCache: keyValueCache, compute: compute, overhead: overhead,
+      withoutWeights: withoutWeights)
+  }
+}
+
+/// One term of a time, memory or energy sum, as shown by `estimate`.
+package struct CostTerm: Sendable, Equatable {
+  package var phase: String
+  package var label: String
+  /// For people, with its unit.
+  package var amount: String
+  /// In the base unit of `unit`.
+  package var value: Double?
+  package var unit: String
+  package var formula: String
+  package var basis: Basis
+
+  package init(
+    phase: String, label: String, amount: String, value: Double?, unit: String, formula: String, basis: Basis
+  ) {
+    self.phase = phase
+    self.label = label
+    self.amount = amount
+    self.value = value
+    self.unit = unit
+    self.formula = formula
+    self.basis = basis
+  }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Compression
+internal import Hardware
+package import LanguageModel
+internal import Quantities
+
+/// Estimates every variant of one model on one platform; what the variants share is computed once.
+package struct CostEstimator: Sendable {
+  package let description: LanguageModelDescription
+  package let platform: Platform
+  package let workload: Workload
+  private let quality: QualityModel
+  private let census: TensorCensus
+  private let work: ModelWork
+  private let parameters: (total: Int, active: Int)
+  private let headerBytes: ByteCount
+  private let vectorElements: Int
+  /// Everything but the weights.
+  private let base: MemorySums
+
+  package init(
+    _ description: LanguageModelDescription, on platform: Platform, workload: Workload, quality: QualityModel
+  ) {
+    self.description = description
+    self.platform = platform
+    self.workload = workload
+    self.quality = quality
+    census = TensorCensus(description)
+    work = ModelWork(description.architecture, workload)
+    parameters = (description.parametersTotal, description.parametersActive)
+    headerBytes = GGUFFileSize.headerBytes(description)
+    vectorElements = description.inventory.tensors.reduce(0) { $0 + ($1.isVector ? $1.elements : 0) }
+    base = MemorySums(
+      Self.footprint(
+        description.architecture, platform, workload,
+        RuntimeWeights(alignedBytes: .zero, tensorCount: 0, vectorElements: 0)))
+  }
+
+  package func estimate(_ variant: CompressionVariant) -> CostEstimate {
+    let summary = variant.summary(of: census)
+    let vectors = platform.engine == .anprobe ? ByteCount(vectorElements * 4) : .zero
+    let memory = base.with(weights: summary.alignedBytes + vectors)
+    let total = memory.total.value ?? .zero
+    let verdict = platform.capacity.verdict(for: total)
+    var estimate = CostEstimate(
+      model: description.name, parametersTotal: parameters.total, parametersActive: parameters.active,
+      variant: variant, engine: platform.engine, workload: workload, fileBytes: fileBytes(variant, summary),
+      bitsPerWeight: summary.bitsPerWeight, memory: memory, decode: .unknown(reason: ""),
+      prefill: .unknown(reason: ""), timeToFirstToken: .unknown(reason: ""), energyPerToken: .unknown(reason: ""),
+      quality: quality.estimate(variant, model: description.name, bitsPerWeight: summary.bitsPerWeight),
+      decodeTime: nil, prefillTime: nil, bound: nil, verdict: verdict, obstacle: obstacle(summary))
+    let variantWork = VariantWork(summary, work)
+    apply(
+      decode: phase { speed throws(NoSpeed) in try speed.decodeStep(variantWork, work) },
+      prefill: phase { speed throws(NoSpeed) in try speed.prefill(variantWork, work) }, to: &estimate)
+    if verdict == .no { estimate.bound = .capacity }
+    return estimate
+  }
+
+  private func fileBytes(_ variant: CompressionVariant, _ summary: VariantSummary) -> Known<ByteCount> {
+    guard variant.isGGUF else { return .exact(summary.bytes, .modelled) }
+    let tensors = summary.alignedBytes
+    return .known(
+      tensors + headerBytes, low: tensors + headerBytes * 0.5, high: tensors + headerBytes * 2, basis: .modelled,
+      source: "tensors exact, header and vocabulary estimated")
+  }
+
+  /// What keeps the engine from running it, if anything: a format without kernel before a model type without code.
+  private func obstacle(_ summary: VariantSummary) -> Obstacle? {
+    switch platform.engine {
+    case .anprobe:
+      if let entry = summary.entries.first(where: { $0.format.kernelSupport == .none }) {
+        return .format(entry.format.name, engine: .anprobe)
+      }
+      let type = description.architecture.modelType
+      return RuntimeSupport.runs(type) ? nil : .modelType(type, engine: .anprobe)
+    case .llamaCpp:
+      let stranger = summary.entries.first { LlamaCppFormats.rate($0.format) == nil }
+      return stranger.map { .format($0.format.name, engine: .llamaCpp) }
+    }
+  }
+
+  /// One phase's time, or why it is not known: a missing arithmetic rate leaves the decode speed known.
+  private func phase(_ time: (any SpeedModel) throws(NoSpeed) -> PhaseTime) -> Result<PhaseTime, NoSpeed> {
+    switch platform.speed {
+    case .failure(let reason): return .failure(reason)
+    case .success(let speed):
+      do { return .success(try time(speed)) } catch { return .failure(error) }
+    }
+  }
+
+  private func apply(
+    decode: Result<PhaseTime, NoSpeed>, prefill: Result<PhaseTime, NoSpeed>, to estimate: inout CostEstimate
+  ) {
+    let sequences = Double(max(1, workload.sequences))
+    let prompt = Double(min(workload.promptTokens, workload.contextTokens))
+    let step = known(decode, estimate.obstacle)
+    let first = known(prefill, estimate.obstacle)
+    estimate.decode = step.map { TokenRate(magnitude: sequences / $0.seconds) }
+    estimate.prefill = first.map { TokenRate(magnitude: prompt / $0.seconds) }
+    estimate.timeToFirstToken = first + step
+    estimate.energyPerToken = platform.energy.perToken(seconds: step, tokens: sequences)
+    estimate.decodeTime = try? decode.get()
+    estimate.prefillTime = try? prefill.get()
+    estimate.bound = estimate.decodeTime?.bound
+  }
+
+  private func known(_ time: Result<PhaseTime, NoSpeed>, _ obstacle: Obstacle?) -> Known<Seconds> {
+    switch (time, platform.speed) {
+    case (.success(let time), .success(let speed)): return known(Seconds(time.total), time, speed)
+    case (.failure(let failure), _), (_, .failure(let failure)):
+      return .unknown(reason: obstacle?.sentence ?? failure.reason)
+    }
+  }
+
+  private func known(_ seconds: Seconds, _ time: PhaseTime, _ speed: any SpeedModel) -> Known<Seconds> {
+    .within(time.uncertainty, of: seconds, speed.basis, source: speed.source)
+  }
+
+  /// The footprint of a variant item by item.
+  package func footprint(_ variant: CompressionVariant) -> MemoryFootprint {
+    let summary = variant.summary(of: census)
+    return Self.footprint(
+      description.architecture, platform, workload,
+      RuntimeWeights(
+        alignedBytes: summary.alignedBytes, tensorCount: description.inventory.tensors.count,
+        vectorElements: vectorElements))
+  }
+
+  private static func footprint(
+    _ architecture: ModelArchitecture, _ platform: Platform, _ workload: Workload, _ weights: RuntimeWeights
+  ) -> MemoryFootprint {
+    switch platform.engine {
+    case .anprobe:
+      let plan = RuntimeMemoryPlan(
+        architecture: architecture, weights: weights, workload: workload, threads: platform.threads)
+      return MemoryFootprint(plan: plan, process: ProcessOverhead(platform.machine.calibration))
+    case .llamaCpp:
+      return MemoryFootprint(
+        items: LlamaCppMemory(
+          architecture: architecture, weights: weights.alignedBytes, workload: workload,
+          isOnDevice: platform.device != nil
+        ).items)
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Hardware
+package import Quantities
+
+/// The memory that a model may take on a machine, and where that figure comes from.
+package struct Capacity: Sendable, Equatable {
+  /// Above this share of what is usable an answer is "no": page tables, other programs and the estimate's own error.
+  package static let usableShare = 0.92
+  /// Up to this share it is comfortable.
+  package static let comfortableShare = 0.80
+  /// What macOS lets a graphics unit wire: two thirds up to 36 GB of memory, three quarters above.
+  static let wiredShare = (small: 2.0 / 3, large: 0.75, boundary: ByteCount.gigabytes(36))
+
+  /// Usable memory before the margin; unknown where nobody could read it.
+  package var usable: Known<ByteCount>
+  /// In words: which memory, which limit.
+  package var label: String
+
+  package init(usable: Known<ByteCount>, label: String) {
+    self.usable = usable
+    self.label = label
+  }
+
+  /// What the program's process may have: available memory, cut by the limit that binds.
+  package init(memory: MemorySystem) {
+    usable = memory.usable
+    if memory.limit != nil, let source = memory.usable.source {
+      label = "memory, limited by \(source)"
+    } else {
+      label = memory.available.value == nil ? "memory" : "available memory"
+    }
+  }
+
+  /// The devices' own memory, what is free of it where that is known, or their share of the machine's.
+  ///
+  /// Several equal devices hold the layers in turn, as llama.cpp splits them.
+  package init(devices: [Accelerator]) {
+    let parts = devices.map { $0.memoryFree.value == nil ? $0.memoryTotal : $0.memoryFree }
+    usable = parts.dropFirst().reduce(parts.first ?? .unknown(reason: "no device")) { $0 + $1 }
+    let name = devices.first?.name ?? "no device"
+    label = devices.count > 1 ? "memory of \(devices.count) devices of \(name)" : "memory of \(name)"
+    if let first = devices.first, first.hasUnifiedMemory, first.vendor == "Apple" {
+      usable = usable.map {
+        $0 * ($0 <= Self.wiredShare.boundary ? Self.wiredShare.small : Self.wiredShare.large)
+      }
+      label += ", as far as the system lets the graphics unit have it"
+    }
+  }
+
+  /// Whether `needed` fits; nil when the capacity is unknown.
+  package func verdict(for needed: ByteCount) -> Verdict? {
+    guard let usable = usable.value else { return nil }
+    if needed.magnitude > usable.magnitude * Self.usableShare { return .no }
+    return needed.magnitude <= usable.magnitude * Self.comfortableShare ? .comfortable : .tight
+  }
+}

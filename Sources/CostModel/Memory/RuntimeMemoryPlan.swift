@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+package import LanguageModel
+package import Quantities
+
+/// Every buffer that the built-in runtime allocates for a model and a workload, to the byte.
+///
+/// The runtime allocates from this list and from nothing else, so that the footprint of an estimate is what a run
+/// really takes. All of a buffer is touched when it is allocated.
+package struct RuntimeMemoryPlan: Sendable, Equatable {
+  package enum BufferName: String, Sendable, CaseIterable {
+    case weights, vectors, keys, values, states
+    case hidden, normed, queries, newKeys, newValues, mixed, gate, up, projected
+    case packedInput, quantizedInput, gemmScratch, attentionScratch, ropeTables, logits
+  }
+
+  package struct Buffer: Sendable, Equatable {
+    package var name: BufferName
+    package var kind: MemoryFootprint.Kind
+    package var bytes: ByteCount
+    package var formula: String
+  }
+
+  package let buffers: [Buffer]
+  /// Prompt tokens of one forward pass.
+  package let microBatch: Int
+
+  package var total: ByteCount { buffers.reduce(.zero) { $0 + $1.bytes } }
+  package func bytes(_ name: BufferName) -> ByteCount {
+    buffers.first { $0.name == name }?.bytes ?? .zero
+  }
+}
+
+extension RuntimeMemoryPlan {
+  /// Inputs are packed in groups of 4, 6 or 12 tokens, by kernel set; twelve holds them all.
+  package static let packedTokenGroup = 12
+  /// Floats of one thread's decoded weight panel: 64 rows and 16 more of 256 columns (the kernels' `ck_gemm`).
+  package static let gemmScratchFloats = (64 + 16) * 256
+  /// Positions that attention decodes at a time, and floats that each query keeps besides (`ck_attention`).
+  package static let attentionTile = 32
+  package static let attentionStateFloats = 16
+  /// Prompt tokens of one attention call; its heads share one KV head.
+  package static let attentionTokens = 8
+  /// Tensors start at multiples of this, as in a GGUF file.
+  package static let tensorAlignment: Int64 = 32
+
+  /// The plan for a list of tensors as they are stored.
+  package init(architecture: ModelArchitecture, inventory: TensorInventory, workload: Workload, threads: Int) {
+    self.init(
+      architecture: architecture, weights: RuntimeWeights(inventory), workload: workload, threads: threads)
+  }
+
+  /// The plan for weights of which only the sums are known.
+  ///
+  /// - Shapes: u = micro-batch, d = hidden size, f = feed-forward width, h heads of width w, c = context.
+  package init(architecture: ModelArchitecture, weights: RuntimeWeights, workload: Workload, threads: Int) {
+    let shape = RuntimeShape(architecture)
+    let u = max(1, min(workload.microBatch, workload.contextTokens))
+    microBatch = u
+    let widest = max(shape.hidden, shape.feedForward, shape.mixed)
+    let packedTokens = (u + Self.packedTokenGroup - 1) / Self.packedTokenGroup * Self.packedTokenGroup
+    let attentionQueries = shape.headsPerKeyHead * Self.attentionTokens
+    let attentionFloats =
+      attentionQueries * (Self.attentionTile + Self.attentionStateFloats) + Self.attentionTile * shape.headWidth
+
+    func floats(_ name: BufferName, _ count: Int, _ formula: String) -> Buffer {
+      Buffer(name: name, kind: .compute, bytes: ByteCount(count * 4), formula: formula)
+    }
+    buffers =
+      Self.caches(architecture, shape, workload) + [
+        Buffer(
+          name: .weights, kind: .weights, bytes: weights.alignedBytes,
+          formula: "sum over \(weights.tensorCount) tensors, each a multiple of 32 bytes"),
+        Buffer(
+          name: .vectors, kind: .weights, bytes: weights.vectorBytes,
+          formula: "norms and biases as 32-bit floats: \(weights.vectorElements) × 4"),
+        floats(.hidden, u * shape.hidden, "\(u) × \(shape.hidden) × 4"),
+        floats(.normed, u * shape.hidden, "\(u) × \(shape.hidden) × 4"),
+        floats(.queries, u * shape.queries, "\(u) × \(shape.queries) × 4"),
+        floats(.newKeys, u * shape.layerKeys, "\(u) × \(shape.layerKeys) × 4"),
+        floats(.newValues, u * shape.layerValues, "\(u) × \(shape.layerValues) × 4"),
+        floats(.mixed, u * shape.mixed, "\(u) × \(shape.mixed) × 4"),
+        floats(.gate, u * shape.feedForward, "\(u) × \(shape.feedForward) × 4"),
+        floats(.up, u * shape.feedForward, "\(u) × \(shape.feedForward) × 4"),
+        floats(.projected, u * shape.hidden, "\(u) × \(shape.hidden) × 4"),
+        floats(.packedInput, packedTokens * widest, "\(packedTokens) tokens × \(widest) × 4"),
+        Buffer(
+          name: .quantizedInput, kind: .compute, bytes: ByteCount(QuantizedInputLayout(columns: widest).byteCount),
+          formula: "8-bit forms of \(widest) inputs with scales and sums"),
+        floats(.gemmScratch, threads * Self.gemmScratchFloats, "\(threads) threads × \(Self.gemmScratchFloats) × 4"),
+        floats(.attentionScratch, threads * attentionFloats, "\(threads) threads × \(attentionFloats) × 4"),
+        floats(.ropeTables, u * shape.headWidth, "\(u) × \(shape.headWidth) × 4"),
+        floats(.logits, shape.vocabulary, "\(shape.vocabulary) × 4"),
+      ]
+  }
+}
+
+extension RuntimeMemoryPlan {
+  /// Keys, values and recurrent states of all layers and sequences.
+  ///
+  /// Models that the runtime runs keep every position of the context, windowed layers too. For the others this is what
+  /// they must remember: a window where a layer has one, and 32-bit states.
+  private static func caches(
+    _ architecture: ModelArchitecture, _ shape: RuntimeShape, _ workload: Workload
+  ) -> [Buffer] {
+    let sequences = max(1, workload.sequences)
+    let cells = workload.contextTokens * sequences
+    let format = workload.keyValueFormat
+    func cache(_ name: BufferName, _ elements: Int) -> Buffer {
+      Buffer(
+        name: name, kind: .keyValueCache, bytes: format.bytes(elements: elements) * cells,
+        formula: "\(elements) elements per position × \(cells) positions, \(format.rawValue)")
+    }
+    guard !RuntimeSupport.runs(architecture.modelType) else {
+      return [cache(.keys, shape.keyElements), cache(.values, shape.valueElements)]
+    }
+    let cached = architecture.cacheElements(tokens: workload.contextTokens)
+    let states = architecture.stateElements
+    return [
+      Buffer(
+        name: .keys, kind: .keyValueCache, bytes: format.bytes(elements: cached) * sequences,
+        formula: "\(cached) elements per sequence (windows counted) × \(sequences), \(format.rawValue)"),
+      Buffer(
+        name: .states, kind: .keyValueCache, bytes: ByteCount(states * 4 * sequences),
+        formula: "\(states) recurrent state elements × \(sequences) × 4"),
+    ]
+  }
+}
+
+/// The widths of a decoder of attention layers, the largest over its layers.
+package struct RuntimeShape: Sendable {
+  package var hidden: Int
+  package var vocabulary: Int
+  package var feedForward = 0
+  package var queries = 0
+  package var layerKeys = 0
+  package var layerValues = 0
+  package var mixed = 0
+  package var headWidth = 0
+  package var headsPerKeyHead = 1
+  /// Elements that one position adds to all layers' caches.
+  package var keyElements = 0
+  package var valueElements = 0
+
+  package init(_ architecture: ModelArchitecture) {
+    hidden = architecture.hiddenSize
+    vocabulary = architecture.vocabularySize
+    for layer in architecture.layers {
+      if let part = layer.feedForward {
+        feedForward = max(feedForward, part.width, part.expertWidth, part.sharedExpertWidth)
+      }
+      for mixer in layer.mixers { add(mixer) }
+    }
+  }
+
+  private mutating func add(_ mixer: Mixer) {
+    switch mixer {
+    case .attention(let attention): add(attention)
+    case .latentAttention(let latent):
+      queries = max(queries, latent.heads * (latent.plainWidth + latent.ropeWidth))
+      mixed = max(mixed, latent.heads * latent.valueWidth)
+      layerKeys = max(layerKeys, latent.keyValueRank + latent.ropeWidth)
+      headWidth = max(headWidth, latent.keyValueRank + latent.ropeWidth)
+      headsPerKeyHead = max(headsPerKeyHead, latent.heads)
+    case .recurrent: break
+    }
+  }
+
+  private mutating func add(_ attention: Attention) {
+    queries = max(queries, attention.heads * attention.keyWidth)
+    mixed = max(mixed, attention.heads * attention.valueWidth)
+    layerKeys = max(layerKeys, attention.keyValueHeads * attention.keyWidth)
+    layerValues = max(layerValues, attention.keyValueHeads * attention.valueWidth)
+    headWidth = max(headWidth, attention.keyWidth, attention.valueWidth)
+    headsPerKeyHead = max(headsPerKeyHead, attention.heads / max(1, attention.keyValueHeads))
+    keyElements += attention.keyValueHeads * attention.keyWidth
+    valueElements += attention.keyValueHeads * attention.valueWidth
+  }
+}
+
+/// Where the quantised forms of one input vector lie in their buffer; offsets in bytes.
+package struct QuantizedInputLayout: Sendable, Equatable {
+  package let scales32: Int
+  package let sums32: Int
+  package let values256: Int
+  package let scales256: Int
+  package let sums256: Int
+  package let byteCount: Int
+
+  /// Blocks of 32 (values from offset 0, a scale and a scaled sum each) and of 256 (a scale, sixteen 16-bit sums).
+  package init(columns: Int) {
+    let padded = (columns + 255) / 256 * 256
+    scales32 = padded
+    sums32 = scales32 + padded / 32 * 4
+    values256 = sums32 + padded / 32 * 4
+    scales256 = values256 + padded
+    sums256 = scales256 + padded / 256 * 4
+    byteCount = sums256 + padded / 16 * 2
+  }
+}
+
+extension KeyValueFormat {
+  /// Stored bytes of one position's `elements` (a multiple of the format's block).
+  package func bytes(elements: Int) -> ByteCount {
+    ByteCount(Int((Double(elements) * bitsPerElement / 8).rounded(.up)))
+  }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Hardware
+internal import LanguageModel
+package import Quantities
+
+/// The built-in runtime on a machine whose kernels were measured.
+///
+/// Time is a sum over the jobs of the forward pass, each with the rate that its own kernel reached at its own size.
+package struct CalibratedSpeed: SpeedModel {
+  package let basis = Basis.calibrated
+  package let source: String
+  private let rates: RateBook
+  private let barrier: Double
+  private let elementwise: (decode: Double?, prefill: Double?)
+  private let readBandwidth: Double
+
+  /// What a sum of separately measured jobs misses of a whole pass, as a share of the time (the target of validation).
+  static let decodeModelError = 0.06
+  static let prefillModelError = 0.12
+  /// Parallel jobs of a layer in the forward pass: norms, three products with their neighbours, rotation, attention.
+  package static let jobsPerLayer = 11.0
+
+  /// - Parameter threads: the threads to run with; the nearest measured count serves.
+  package init(_ calibration: Calibration, threads: Int) {
+    rates = RateBook(calibration, threads: threads)
+    barrier = rates.overhead(.barrier) ?? 0
+    readBandwidth = rates.rate(.read) ?? 0
+    elementwise = (rates.elementwise(batch: 1), rates.elementwise(batch: 512))
+    source = "kernels measured here on \(calibration.date), \(rates.threads) threads, \(calibration.kernelSet)"
+  }
+
+  /// The runtime takes one sequence after the other: a step of several is as many steps.
+  package func decodeStep(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
+    var time = PhaseTime()
+    var spread = 0.0
+    for part in work.parts {
+      let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+      time.weights += part.bytes / rate.perSecond
+      spread += part.bytes / rate.perSecond * rate.spread
+      time.weightTransfer += readBandwidth > 0 ? part.bytes / readBandwidth : 0
+    }
+    spread /= max(time.weights, .leastNormalMagnitude)
+    time.attention = attention(model)
+    if readBandwidth > 0 { time.attention += model.stateBytes / readBandwidth }
+    time.elementwise = elementwise.decode.map { model.activationBytes / $0 } ?? 0
+    time.overhead = Double(model.layers) * Self.jobsPerLayer * barrier
+    time.uncertainty = max(Self.decodeModelError, spread)
+    return time.scaled(by: Double(max(1, model.workload.sequences)))
+  }
+
+  /// Operations at the measured rate, but never faster than the cache can be read.
+  private func attention(_ model: ModelWork) -> Double {
+    let transfer = readBandwidth > 0 ? model.cacheBytesRead / readBandwidth : 0
+    let cache = model.workload.keyValueFormat
+    guard let rate = rates.attention(.attention, cache, width: model.headWidth) else { return transfer }
+    return max(transfer, model.attentionOperations / rate)
+  }
+
+  package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
+    let prompt = Double(min(model.workload.promptTokens, model.workload.contextTokens))
+    let batch = max(1, min(Int(prompt), model.workload.microBatch))
+    guard batch > 1 else { return try decodeStep(work, model) }
+    let chunks = (prompt / Double(batch)).rounded(.up)
+    var time = PhaseTime()
+    var spread = 0.0
+    for part in work.parts {
+      if part.isHead {
+        // Only the last token's logits are asked for.
+        let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+        time.weights += part.bytes / rate.perSecond
+        continue
+      }
+      let rate = try rates.gemm(part.format, batch: batch, jobBytes: part.jobBytes)
+      let seconds = 2 * part.elements * prompt / rate.perSecond
+      time.weights += seconds
+      spread += seconds * rate.spread
+      if readBandwidth > 0 { time.weightTransfer += chunks * part.allBytes / readBandwidth }
+    }
+    spread /= max(time.weights, .leastNormalMagnitude)
+    let cache = model.workload.keyValueFormat
+    if let rate = rates.attention(.attentionPrefill, cache, width: model.headWidth) {
+      time.attention = model.promptAttentionOperations / rate
+    }
+    time.elementwise = elementwise.prefill.map { model.activationBytes * prompt / $0 } ?? 0
+    time.overhead = chunks * Double(model.layers) * Self.jobsPerLayer * barrier
+    time.uncertainty = max(Self.prefillModelError, spread)
+    return time
+  }
+}
+
+extension PhaseTime {
+  package func scaled(by factor: Double) -> PhaseTime {
+    var result = self
+    result.weights *= factor
+    result.weightTransfer *= factor
+    result.attention *= factor
+    result.elementwise *= factor
+    result.overhead *= factor
+    return result
+  }
+}

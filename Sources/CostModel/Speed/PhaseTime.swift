@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Quantities
+
+/// How long one pass takes, and what for.
+package struct PhaseTime: Sendable, Equatable {
+  /// Products with weights, in seconds.
+  package var weights = 0.0
+  /// Of these, what the bytes alone would take at the memory's full bandwidth.
+  package var weightTransfer = 0.0
+  package var attention = 0.0
+  package var elementwise = 0.0
+  /// Starting and joining jobs, launching kernels.
+  package var overhead = 0.0
+  /// Half the width of the central 80 % interval, as a fraction.
+  package var uncertainty = 0.0
+
+  package init() {}
+
+  package var total: Double { weights + attention + elementwise + overhead }
+
+  /// What takes most of the time.
+  package var bound: Bound {
+    if overhead + elementwise > total / 2 { return .overhead }
+    return weightTransfer >= weights / 2 ? .memory : .compute
+  }
+}
+
+/// Tells how long passes take on one machine with one engine.
+package protocol SpeedModel: Sendable {
+  var basis: Basis { get }
+  /// Where the constants come from, for the answer.
+  var source: String { get }
+  /// One decode step of all sequences.
+  ///
+  /// - Throws: `NoSpeed` when a rate is not known.
+  func decodeStep(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime
+  /// The whole prompt of one sequence.
+  func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime
+}
+
+/// Why no speed can be told; becomes an unknown quantity with this reason.
+package struct NoSpeed: Error, Equatable {
+  package var reason: String
+  package init(_ reason: String) { self.reason = reason }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Hardware
+package import LanguageModel
+internal import Quantities
+
+/// The rates of one calibration at one thread count, looked up by format and size.
+package struct RateBook: Sendable {
+  /// A rate and half the width of its interval as a fraction.
+  package struct Rate: Sendable, Equatable {
+    package var perSecond: Double
+    package var spread: Double
+
+    init(perSecond: Double, spread: Double) {
+      self.perSecond = perSecond
+      self.spread = spread
+    }
+
+    init(_ rate: Calibration.Rate) {
+      self.init(perSecond: rate.perSecond, spread: (rate.high - rate.low) / 2 / rate.perSecond)
+    }
+  }
+
+  package let threads: Int
+  private let all: [Calibration.Rate]
+  private let products: [BlockFormat: RateCurve]
+  private let batchedProducts: [BlockFormat: [(batch: Int, curve: RateCurve)]]
+  private let attentionRates: [KeyValueFormat: [(width: Int, perSecond: Double)]]
+  private let promptAttentionRates: [KeyValueFormat: [(width: Int, perSecond: Double)]]
+  private let overheads: [Calibration.Overhead]
+
+  /// - Parameter threads: the count wanted; the nearest one with matrix-vector rates is taken.
+  package init(_ calibration: Calibration, threads: Int) {
+    let counts = Set(calibration.rates.filter { $0.operation == .matvec }.map(\.threads))
+    let chosen = counts.min { (abs($0 - threads), $0) < (abs($1 - threads), $1) } ?? threads
+    self.threads = chosen
+    all = calibration.rates.filter { $0.threads == chosen && $0.perSecond > 0 }
+    overheads = calibration.overheads.filter { $0.threads == chosen }
+    attentionRates = Self.attentionRates(all, .attention)
+    promptAttentionRates = Self.attentionRates(all, .attentionPrefill)
+    products = Self.byFormat(all, .matvec).mapValues(RateCurve.init)
+    batchedProducts = Self.byFormat(all, .gemm).mapValues { rates in
+      Dictionary(grouping: rates, by: \.batch).map { (batch: $0.key, curve: RateCurve($0.value)) }
+    }
+  }
+
+  private static func byFormat(
+    _ rates: [Calibration.Rate], _ operation: Calibration.Rate.Operation
+  ) -> [BlockFormat: [Calibration.Rate]] {
+    var result: [BlockFormat: [Calibration.Rate]] = [:]
+    for rate in rates where rate.operation == operation {
+      if let format = BlockFormat(rawValue: rate.format) { result[format, default: []].append(rate) }
+    }
+    return result
+  }
+
+  package func overhead(_ kind: Calibration.Overhead.Kind) -> Double? {
+    overheads.first { $0.kind == kind }?.amount
+  }
+
+  /// The best rate of an operation.
+  package func rate(_ operation: Calibration.Rate.Operation) -> Double? {
+    all.lazy.filter { $0.operation == operation }.map(\.perSecond).max()
+  }
+
+  package func matvec(_ format: StorageFormat, jobBytes: Double) throws(NoSpeed) -> Rate {
+    guard case .block(let block) = format, let curve = products[block] else { throw Self.notMeasured(format) }
+    return curve.rate(at: jobBytes)
+  }
+
+  /// The rate at the nearest measured batch, between matrix sizes.
+  package func gemm(_ format: StorageFormat, batch: Int, jobBytes: Double) throws(NoSpeed) -> Rate {
+    guard case .block(let block) = format, let curves = batchedProducts[block],
+      let nearest = curves.min(by: { Self.distance($0.batch, batch) < Self.distance($1.batch, batch) })
+    else { throw Self.notMeasured(format) }
+    return nearest.curve.rate(at: jobBytes)
+  }
+
+  private static func notMeasured(_ format: StorageFormat) -> NoSpeed {
+    NoSpeed("no kernel for \(format.name) was measured here")
+  }
+
+  private static func distance(_ left: Int, _ right: Int) -> Double {
+    Double(max(left, right)) / Double(max(1, min(left, right)))
+  }
+
+  /// Operations per second of attention with heads of about that width; of another cache format when need be.
+  package func attention(_ operation: Calibration.Rate.Operation, _ format: KeyValueFormat, width: Int) -> Double? {
+    let table = operation == .attention ? attentionRates : promptAttentionRates
+    let points = table[format] ?? table[.f16]
+    return points?.min { Self.distance($0.width, width) < Self.distance($1.width, width) }?.perSecond
+  }
+
+  private static func attentionRates(
+    _ rates: [Calibration.Rate], _ operation: Calibration.Rate.Operation
+  ) -> [KeyValueFormat: [(width: Int, perSecond: Double)]] {
+    var result: [KeyValueFormat: [(width: Int, perSecond: Double)]] = [:]
+    for rate in rates where rate.operation == operation {
+      guard let format = KeyValueFormat(rawValue: rate.format) else { continue }
+      result[format, default: []].append((rate.columns, rate.perSecond))
+    }
+    return result
+  }
+
+  /// Bytes of activations per second at about that batch.
+  package func elementwise(batch: Int) -> Double? {
+    all.filter { $0.operation == .elementwise }
+      .min { Self.distance($0.batch, batch) < Self.distance($1.batch, batch) }?.perSecond
+  }
+}
+
+/// Rates of one kernel by the bytes of a job.
+struct RateCurve: Sendable {
+  private let points: [(logSize: Double, rate: RateBook.Rate)]
+
+  init(_ rates: [Calibration.Rate]) {
+    points = rates.map { (Logarithm.natural(Double(max(1, $0.operandBytes))), RateBook.Rate($0)) }
+      .sorted { $0.logSize < $1.logSize }
+  }
+
+  /// Between two measured sizes the time per byte is linear in the logarithm of the size; beyond them it is constant.
+  func rate(at size: Double) -> RateBook.Rate {
+    guard let first = points.first, let last = points.last else {
+      return RateBook.Rate(perSecond: .infinity, spread: 1)
+    }
+    guard points.count > 1 else { return first.rate }
+    let position = Logarithm.natural(max(1, size))
+    guard position > first.logSize else { return first.rate }
+    guard position < last.logSize else { return last.rate }
+    let index = points.firstIndex { position <= $0.logSize } ?? points.count - 1
+    let (lower, upper) = (points[index - 1], points[index])
+    let share = (position - lower.logSize) / (upper.logSize - lower.logSize)
+    let slowness = (1 - share) / lower.rate.perSecond + share / upper.rate.perSecond
+    return RateBook.Rate(perSecond: 1 / slowness, spread: max(lower.rate.spread, upper.rate.spread))
+  }
+}

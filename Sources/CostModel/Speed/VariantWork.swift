@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Compression
+package import LanguageModel
+internal import Quantities
+
+/// What one variant of a model makes the machine do: its weights by format.
+package struct VariantWork: Sendable {
+  /// Weights that one kind of product reads.
+  package struct Part: Sendable {
+    package var format: StorageFormat
+    /// Stored bytes that a decode step of one sequence reads.
+    package var bytes: Double
+    /// Weights that one token meets: two operations each.
+    package var elements: Double
+    /// Bytes of one parallel job, such as query, key and value together.
+    package var jobBytes: Double
+    /// Stored bytes of all copies, read when every expert is visited.
+    package var allBytes: Double
+    package var isHead: Bool
+    package var isRouted: Bool
+  }
+
+  package let parts: [Part]
+
+  package init(_ summary: VariantSummary, _ model: ModelWork) {
+    var parts: [Part] = []
+    parts.reserveCapacity(summary.entries.count)
+    let hasHead = summary.entries.contains { $0.tensorClass == .outputHead }
+    var embeddingElements = 0
+    for entry in summary.entries where entry.tensorClass == .embedding { embeddingElements += entry.elements }
+    for entry in summary.entries {
+      let bytes = entry.bytes.magnitude
+      let share: Double
+      switch entry.tensorClass {
+      case .embedding:
+        // A tied head reads the token table; other tables of the class are looked up by row.
+        guard !hasHead, embeddingElements > 0 else { continue }
+        share = min(1, Double(model.headElements) / Double(embeddingElements))
+      case .routedExperts: share = Double(model.activeExperts) / Double(model.experts)
+      default: share = 1
+      }
+      let isHead = entry.tensorClass == .embedding || entry.tensorClass == .outputHead
+      parts.append(
+        Part(
+          format: entry.format, bytes: bytes * share, elements: Double(entry.elements) * share,
+          jobBytes: isHead ? bytes * share : bytes * share / Double(entry.tensors) * Self.tensorsPerJob(entry),
+          allBytes: isHead ? bytes * share : bytes, isHead: isHead,
+          isRouted: entry.tensorClass == .routedExperts))
+    }
+    self.parts = parts
+  }
+
+  /// Query, key and value make one job and the output another; gate and up one, down another.
+  private static func tensorsPerJob(_ entry: VariantSummary.Entry) -> Double {
+    switch entry.tensorClass {
+    case .attention: 2
+    case .feedForward, .sharedExperts, .routedExperts: 1.5
+    default: 1
+    }
+  }
+
+  /// Stored bytes that a pass over `tokens` tokens reads.
+  package func bytes(_ part: Part, tokens: Int, _ model: ModelWork) -> Double {
+    part.isRouted ? part.allBytes * model.expertShare(tokens: tokens) : part.bytes
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Quantities
+
+/// What a live run of one variant of one model showed.
+package struct Measurement: Sendable, Equatable {
+  /// How much of the model ran.
+  package enum Mode: String, Sendable {
+    case full
+    /// Representative layers, scaled to all of them by their bytes.
+    case sampled
+  }
+
+  /// One phase: tokens of one sample, and the rates of all samples.
+  package struct Phase: Sendable, Equatable {
+    package var tokens: Int
+    package var tokensPerSecond: SampleStatistics
+    package init(tokens: Int, tokensPerSecond: SampleStatistics) {
+      self.tokens = tokens
+      self.tokensPerSecond = tokensPerSecond
+    }
+  }
+
+  /// A doubt about the figures: a word for programs and a sentence for people.
+  package struct Warning: Sendable, Equatable {
+    package var kind: String
+    package var message: String
+    package init(kind: String, message: String) {
+      self.kind = kind
+      self.message = message
+    }
+  }
+
+  /// ISO 8601, UTC.
+  package var date: String
+  package var toolVersion: String
+  package var machine: String
+  package var model: String
+  package var variant: String
+  /// Names the list of tensors that ran: shapes and formats.
+  package var inventoryDigest: String
+  package var isSynthetic: Bool
+  package var threads: Int
+  package var kernels: String
+  package var mode: Mode
+  package var contextTokens: Int
+  package var keyValueFormat: String
+  /// Nil when it was stopped before the first sample.
+  package var prefill: Phase?
+  package var decode: Phase?
+  package var peakResident: Known<ByteCount>
+  /// What the runtime allocated, weights included.
+  package var allocated: ByteCount
+  package var energyPerToken: Known<Energy>
+  package var warnings: [Warning]
+  /// False when it was interrupted: the samples so far are kept.
+  package var isComplete: Bool
+
+  package init(
+    date: String, toolVersion: String, machine: String, model: String, variant: String, inventoryDigest: String,
+    isSynthetic: Bool, threads: Int, kernels: String, mode: Mode, contextTokens: Int, keyValueFormat: String,
+    prefill: Phase? = nil, decode: Phase? = nil,
+    peakResident: Known<ByteCount> = .unknown(reason: "not measured"), allocated: ByteCount,
+    energyPerToken: Known<Energy> = .unknown(reason: "not measured"), warnings: [Warning] = [], isComplete: Bool = true
+  ) {
+    self.date = date
+    self.toolVersion = toolVersion
+    self.machine = machine
+    self.model = model
+    self.variant = variant
+    self.inventoryDigest = inventoryDigest
+    self.isSynthetic = isSynthetic
+    self.threads = threads
+    self.kernels = kernels
+    self.mode = mode
+    self.contextTokens = contextTokens
+    self.keyValueFormat = keyValueFormat
+    self.prefill = prefill
+    self.decode = decode
+    self.peakResident = peakResident
+    self.allocated = allocated
+    self.energyPerToken = energyPerToken
+    self.warnings = warnings
+    self.isComplete = isComplete
+  }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Hardware
+package import JSONText
+internal import Quantities
+
+/// Estimates held against measurements of the same variants on the same machine.
+package struct Validation: Sendable {
+  package enum Quantity: String, Sendable, CaseIterable {
+    case memory, prefill, decode
+  }
+
+  /// One estimate and what was measured, in base units.
+  package struct Row: Sendable {
+    package var model: String
+    package var variant: String
+    package var quantity: Quantity
+    package var estimate: Double
+    package var low: Double
+    package var high: Double
+    package var measured: Double
+
+    package init(
+      model: String, variant: String, quantity: Quantity, estimate: Double, low: Double, high: Double, measured: Double
+    ) {
+      self.model = model
+      self.variant = variant
+      self.quantity = quantity
+      self.estimate = estimate
+      self.low = low
+      self.high = high
+      self.measured = measured
+    }
+
+    /// (estimate − measured) / measured.
+    package var relativeError: Double { (estimate - measured) / measured }
+    package var isInsideInterval: Bool { low <= measured && measured <= high }
+  }
+
+  /// What could not be measured, with the reason.
+  package struct Skipped: Sendable {
+    package var model: String
+    package var variant: String
+    package var reason: String
+    package init(model: String, variant: String, reason: String) {
+      self.model = model
+      self.variant = variant
+      self.reason = reason
+    }
+  }
+
+  package var rows: [Row]
+  package var skipped: [Skipped]
+
+  package init(rows: [Row] = [], skipped: [Skipped] = []) {
+    self.rows = rows
+    self.skipped = skipped
+  }
+
+  /// The median of the absolute relative errors; nil without rows.
+  package func medianAbsoluteError(_ quantity: Quantity) -> Double? {
+    let errors = rows.filter { $0.quantity == quantity }.map { abs($0.relativeError) }
+    return errors.isEmpty ? nil : SampleStatistics(errors).median
+  }
+
+  /// The quantities whose median error is beyond what is tolerated.
+  package func failures(tolerance: [Quantity: Double]) -> [Quantity] {
+    Quantity.allCases.filter { quantity in
+      guard let error = medianAbsoluteError(quantity), let allowed = tolerance[quantity] else { return false }
+      return error > allowed
+    }
+  }
+}
+
+extension Validation {
+  /// The members of the answer of `validate` (docs/json.md).
+  package var members: [JSON.Member] {
+    let rows = self.rows.map { row -> JSON in
+      [
+        "model": .string(row.model), "variant": .string(row.variant), "quantity": .string(row.quantity.rawValue),
+        "estimate": .number(row.estimate), "low": .number(row.low), "high": .number(row.high),
+        "measured": .number(row.measured), "relativeError": .number(row.relativeError),
+        "insideInterval": .bool(row.isInsideInterval),
+      ]
+    }
+    let medians = Quantity.allCases.map { quantity in
+      JSON.Member(quantity.rawValue, medianAbsoluteError(quantity).map { .number($0) } ?? .null)
+    }
+    return [
+      .init("rows", .array(rows)), .init("medianAbsoluteError", .object(medians)),
+      .init(
+        "skipped",
+        .array(
+          skipped.map {
+            ["model": .string($0.model), "variant": .string($0.variant), "reason": .string($0.reason)]
+          })),
+    ]
+  }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Quantities
+
+/// A machine known by a few figures: from the catalogue of machines or typed in.
+package struct MachineDescription: Sendable, Equatable {
+  /// What computes: a device with its own memory, one that shares the machine's, or the processor.
+  package enum Computes: String, Sendable, CaseIterable {
+    case gpu
+    case integratedGPU = "integrated-gpu"
+    case cpu
+  }
+
+  package var name: String
+  package var vendor: String
+  package var computes: Computes
+  /// Equal devices; memory, bandwidth and rates are those of all together.
+  package var devices = 1
+  package var cores: Int?
+  package var memory: ByteCount?
+  package var memoryTechnology: String?
+  package var bandwidth: Bandwidth?
+  package var float32: OperationRate?
+  package var float16: OperationRate?
+  package var int8: OperationRate?
+  package var thermalDesign: Power?
+  package var idle: Power?
+  package var source: String
+  package var origin = HardwareProfile.Origin.catalogue
+
+  package init(name: String, vendor: String, computes: Computes, source: String) {
+    self.name = name
+    self.vendor = vendor
+    self.computes = computes
+    self.source = source
+  }
+
+  package var profile: HardwareProfile {
+    let power = PowerFigures(
+      thermalDesign: published(thermalDesign, "power limit"), idle: published(idle, "idle power"))
+    guard computes == .cpu else { return deviceProfile(power) }
+    let processor = Processor(
+      architecture: "unknown", vendor: vendor, model: name, packageCount: 1, dieCount: 1, coreCount: coreCount,
+      processingUnitCount: coreCount, peaks: peaks(devices: 1))
+    let memory = MemorySystem(
+      total: published(memory, "memory size"), available: .unknown(reason: "the machine is not at hand"),
+      peakBandwidth: published(bandwidth, "memory bandwidth"), technology: memoryTechnology)
+    return HardwareProfile(name: name, origin: origin, processor: processor, memory: memory, power: power)
+  }
+
+  /// Cores as stated; else as many as its arithmetic rate needs at 128 GOP/s each (4 GHz × 32 operations).
+  private var coreCount: Int {
+    cores ?? float32.map { max(1, Int(($0.magnitude / 128e9).rounded())) } ?? 1
+  }
+
+  private func deviceProfile(_ power: PowerFigures) -> HardwareProfile {
+    let share = Double(max(1, devices))
+    let device = Accelerator(
+      name: name, vendor: vendor, kind: computes == .gpu ? .gpu : .integratedGPU,
+      memoryTotal: published(memory.map { $0 / share }, "memory size"),
+      memoryFree: .unknown(reason: "the machine is not at hand"), hasUnifiedMemory: computes == .integratedGPU,
+      bandwidth: published(bandwidth.map { $0 / share }, "memory bandwidth"), peaks: peaks(devices: share),
+      power: PowerFigures(
+        thermalDesign: published(thermalDesign.map { $0 / share }, "power limit"),
+        idle: published(idle.map { $0 / share }, "idle power")),
+      memoryTechnology: memoryTechnology, source: source)
+    // The host beside the device is not described: nothing is planned for it.
+    let unknown = "the host of the device is not described"
+    let memory = MemorySystem(total: .unknown(reason: unknown), available: .unknown(reason: unknown))
+    let host = Processor(
+      architecture: "unknown", packageCount: 1, dieCount: 1, coreCount: 1, processingUnitCount: 1)
+    return HardwareProfile(
+      name: name, origin: origin, processor: host, memory: memory,
+      accelerators: Array(repeating: device, count: max(1, devices)), power: power)
+  }
+
+  private func peaks(devices: Double) -> PeakRates {
+    func rate(_ value: OperationRate?) -> Known<OperationRate> { published(value.map { $0 / devices }, "rate") }
+    return PeakRates(float32: rate(float32), float16: rate(float16), int8: rate(int8))
+  }
+
+  private func published<Value: Quantity>(_ value: Value?, _ what: String) -> Known<Value> {
+    value.map { .exact($0, .published, source: source) } ?? .unknown(reason: "no figure for the \(what) of \(name)")
+  }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import CKernels
+package import CostModel
+package import LanguageModel
+internal import Quantities
+
+/// Attention of one layer over a filled cache, for the calibration.
+package final class AttentionProbe {
+  private let attention: Attention
+  private let buffers: RuntimeBuffers
+  private let cache: KVCache
+  private let pool: ThreadPool
+  private let kernels: KernelSet
+  private let layers: Int
+
+  /// - Parameter layers: caches that are walked in turn, so that they do not all stay in the nearest cache.
+  /// - Throws: `LanguageRuntimeError.outOfMemory`.
+  package init(
+    _ attention: Attention, context: Int, format: KeyValueFormat, layers: Int, kernels: KernelSet, pool: ThreadPool
+  ) throws(LanguageRuntimeError) {
+    self.attention = attention
+    self.pool = pool
+    self.kernels = kernels
+    self.layers = layers
+    let architecture = ModelArchitecture(
+      modelType: "llama", vocabularySize: 32, hiddenSize: attention.heads * attention.keyWidth, contextLength: nil,
+      layers: Array(
+        repeating: LayerDescription(mixers: [.attention(attention)], feedForward: FeedForward(width: 32)), count: layers
+      ),
+      hasTiedEmbeddings: true)
+    let workload = Workload(contextTokens: context, keyValueFormat: format, microBatch: min(512, context))
+    let plan = RuntimeMemoryPlan(
+      architecture: architecture, inventory: TensorInventory(tensors: []), workload: workload, threads: pool.count)
+    buffers = try RuntimeBuffers(plan: plan)
+    cache = KVCache(architecture: architecture, workload: workload, buffers: buffers)
+    fill(context)
+  }
+
+  private func fill(_ context: Int) {
+    let width = attention.keyValueHeads * attention.keyWidth
+    let row = (0..<width).map { Float($0 % 13) / 13 - 0.5 }
+    for index in 0..<attention.heads * attention.keyWidth * min(512, context) {
+      buffers.floats(.queries)[index] = Float(index % 11) / 11 - 0.5
+    }
+    for layer in 0..<layers {
+      let place = cache.layer(layer, sequence: 0)
+      for position in 0..<context {
+        cache.store(row, count: width, at: place.keys + position * place.keyPositionBytes, kernels: kernels.row)
+        cache.store(row, count: width, at: place.values + position * place.valuePositionBytes, kernels: kernels.row)
+      }
+    }
+  }
+
+  /// Attention of `tokens` new tokens behind `first` cached ones, in the first layers; the operations.
+  package func run(tokens: Int, at first: Int, layers most: Int = .max) -> Double {
+    let count = min(layers, most)
+    for layer in 0..<count {
+      AttentionPass(
+        attention: attention, cache: cache, place: cache.layer(layer, sequence: 0), queries: buffers.floats(.queries),
+        mixed: buffers.floats(.mixed), scratch: buffers.floats(.attentionScratch), kernels: kernels.row
+      ).run(tokens: tokens, at: first, on: pool)
+    }
+    let pairs = (0..<tokens).reduce(0.0) { $0 + Double(first + $1 + 1) }
+    return 2 * Double(attention.heads * (attention.keyWidth + attention.valueWidth)) * pairs * Double(count)
+  }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import CKernels
+internal import CostModel
+package import LanguageModel
+internal import ModelFiles
+package import Quantities
+
+/// Single jobs of the forward pass on memory of its own, for a calibration that must time the code that runs.
+///
+/// Weights are walked through a region several times the last-level cache, so that each job meets cold memory as in a
+/// model.
+package final class KernelProbe {
+  package let pool: ThreadPool
+  package let kernels: KernelSet
+  private let region: MemorySlab
+  private let buffers: RuntimeBuffers
+  private let products: Products
+  private let widest: Int
+  private let tokens: Int
+  private var format = BlockFormat.f32
+  private var offset = 0
+
+  /// - Parameters:
+  ///   - regionBytes: weights to walk through.
+  ///   - widest: the largest row length and output count of a product with many tokens.
+  /// - Throws: `LanguageRuntimeError.outOfMemory`.
+  package init(
+    kernels: KernelSet, pool: ThreadPool, regionBytes: ByteCount, widest: Int = 4096, tokens: Int = 512
+  ) throws(LanguageRuntimeError) {
+    self.kernels = kernels
+    self.pool = pool
+    self.widest = widest
+    self.tokens = tokens
+    region = try MemorySlab(bytes: regionBytes, for: "calibration weights")
+    buffers = try RuntimeBuffers(plan: Self.plan(widest: widest, tokens: tokens, threads: pool.count))
+    products = Products(kernels: kernels, pool: pool, buffers: buffers, widest: widest)
+    fill()
+    for index in 0..<widest { buffers.floats(.hidden)[index] = Float(index % 17) / 17 - 0.5 }
+  }
+
+  private static func plan(widest: Int, tokens: Int, threads: Int) -> RuntimeMemoryPlan {
+    let architecture = ModelArchitecture(
+      modelType: "llama", vocabularySize: 1 << 18, hiddenSize: widest, contextLength: nil,
+      layers: [
+        LayerDescription(
+          mixers: [
+            .attention(Attention(heads: widest / 128, keyValueHeads: widest / 128, keyWidth: 128, valueWidth: 128))
+          ],
+          feedForward: FeedForward(width: widest))
+      ], hasTiedEmbeddings: true)
+    return RuntimeMemoryPlan(
+      architecture: architecture, inventory: TensorInventory(tensors: []),
+      workload: Workload(contextTokens: tokens, microBatch: tokens), threads: threads)
+  }
+
+  /// Takes the region's bytes as blocks of a format from now on.
+  package func use(_ format: BlockFormat) { self.format = format }
+
+  /// Bytes from 0x2A to 0x39: read as floats or as half-precision scales, wherever a format has them, they are small
+  /// normal numbers, so that one filling serves every format and no kernel meets a denormal.
+  private func fill() {
+    pool.forEachChunk(of: region.count / 4096, grain: 512) { _, pages in
+      var state = UInt64(truncatingIfNeeded: pages.lowerBound) &* 0x9E37_79B9_7F4A_7C15 | 1
+      let words = (region.address + pages.lowerBound * 4096).assumingMemoryBound(to: UInt64.self)
+      for word in 0..<pages.count * 512 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        words[word] = state & 0x0F0F_0F0F_0F0F_0F0F &+ 0x2A2A_2A2A_2A2A_2A2A
+      }
+    }
+  }
+
+  /// Whether the kernels of this set multiply the format by code of its own.
+  package func isDirect(_ format: BlockFormat) -> Bool {
+    Int32(exactly: format.ggufType).map(kernels.isDirect) ?? false
+  }
+
+  package func rowBytes(columns: Int) -> Int {
+    columns / format.elementsPerBlock * format.bytesPerBlock
+  }
+
+  /// One matrix-vector job of (rows, columns) on the next weights; the bytes that it read.
+  package func matvec(rows: Int, columns: Int) -> Int {
+    let matrix = next(rows: rows, columns: columns)
+    products.multiply(buffers.floats(.hidden), by: [matrix], into: [buffers.floats(.logits)])
+    return rows * matrix.rowBytes
+  }
+
+  /// One product with `tokens` vectors; its operations.
+  package func gemm(rows: Int, columns: Int, tokens: Int) -> Double {
+    let matrix = next(rows: rows, columns: columns)
+    products.multiply(buffers.floats(.hidden), tokens: tokens, by: [matrix], into: [buffers.floats(.gate)])
+    return 2 * Double(rows) * Double(columns) * Double(tokens)
+  }
+
+  private func next(rows: Int, columns: Int) -> PreparedMatrix {
+    let type = Int32(format.ggufType)
+    let rowBytes = self.rowBytes(columns: columns)
+    let bytes = rows * rowBytes
+    if offset + bytes > region.count { offset = 0 }
+    defer { offset += (bytes + 63) / 64 * 64 }
+    return PreparedMatrix(
+      address: UnsafeRawPointer(region.address + offset), type: type, rows: rows, columns: columns, rowBytes: rowBytes,
+      input: ck_input_of(kernels.row, type))
+  }
+
+  /// Wide reads of the whole region by every thread of the pool; the bytes read.
+  package func read() -> Int {
+    pool.forEachChunk(of: region.count / 4096, grain: 512) { _, range in
+      _ = kernels.row.pointee.read(region.address + range.lowerBound * 4096, range.count * 4096)
+    }
+    return region.count / 4096 * 4096
+  }
+
+  /// An empty job: what starting and joining the threads costs.
+  package func barrier() { pool.run { _ in } }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+import CKernels
+import Glibc
+package import LanguageModel
+internal import ModelFiles
+package import Quantities
+
+/// Weights that nobody trained, of exactly a model's shapes and formats: what a live measurement runs on.
+///
+/// Blocks are valid and finite, with magnitudes near 1/√columns, so that activations neither vanish nor overflow. The
+/// values of a tile repeat, but every tensor has memory of its own, so that caches are met as with real weights.
+package final class SyntheticWeights: WeightSource {
+  package let path = "synthetic weights"
+  package let inventory: TensorInventory
+  private let slab: MemorySlab
+  private let offsets: [Int]
+
+  /// - Throws: `LanguageRuntimeError.unsupportedFormat` for a format without blocks, `.outOfMemory`.
+  package init(inventory: TensorInventory, seed: UInt64 = 1, pool: ThreadPool) throws(LanguageRuntimeError) {
+    var offset = 0
+    var offsets: [Int] = []
+    for tensor in inventory.tensors {
+      guard case .block = tensor.format else {
+        throw .unsupportedFormat(tensor: tensor.ggufName ?? "\(tensor.role)", format: tensor.format.name)
+      }
+      offsets.append(offset)
+      offset += Int(tensor.bytes.aligned(to: 32).bytes)
+    }
+    self.inventory = inventory
+    self.offsets = offsets
+    slab = try MemorySlab(bytes: ByteCount(offset), for: "synthetic weights")
+    fill(seed: seed, pool: pool)
+  }
+
+  package var allocated: ByteCount { ByteCount(slab.count) }
+
+  package func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: slab.address + offsets[index], count: Int(inventory.tensors[index].bytes.bytes))
+  }
+
+  package func prefetch(tensor index: Int) {}
+
+  private func fill(seed: UInt64, pool: ThreadPool) {
+    var tiles: [TileKey: [UInt8]] = [:]
+    for tensor in inventory.tensors {
+      let key = TileKey(tensor)
+      if tiles[key] == nil { tiles[key] = SyntheticTile.bytes(for: key, seed: seed) }
+    }
+    let ready = tiles
+    pool.forEachChunk(of: inventory.tensors.count, grain: 1) { _, range in
+      for index in range {
+        guard let tile = ready[TileKey(self.inventory.tensors[index])] else { continue }
+        self.fill(tensor: index, with: tile)
+      }
+    }
+  }
+
+  private func fill(tensor index: Int, with tile: [UInt8]) {
+    let start = slab.address + offsets[index]
+    let count = Int(inventory.tensors[index].bytes.bytes)
+    tile.withUnsafeBytes { tile in
+      guard let base = tile.baseAddress else { return }
+      for offset in stride(from: 0, to: count, by: tile.count) {
+        memcpy(start + offset, base, min(tile.count, count - offset))
+      }
+    }
+  }
+}
+
+/// What a tile depends on.
+struct TileKey: Hashable {
+  let format: BlockFormat
+  let isVector: Bool
+  /// Bits of the row length: the magnitude needs no more.
+  let columnsLog2: Int
+
+  init(_ tensor: TensorDescription) {
+    if case .block(let format) = tensor.format { self.format = format } else { format = .f32 }
+    isVector = tensor.isVector
+    columnsLog2 = Int.bitWidth - Int(max(tensor.columns, 1)).leadingZeroBitCount
+  }
+}
+
+/// Valid blocks of one format, from a seed.
+enum SyntheticTile {
+  /// About 1 MiB, a whole number of blocks.
+  static func bytes(for key: TileKey, seed: UInt64) -> [UInt8] {
+    var random = TileRandom(state: seed &+ UInt64(key.format.ggufType) &* 0x1000)
+    let size = key.format.bytesPerBlock
+    var bytes = [UInt8](repeating: 0, count: max(1, (1 << 20) / size) * size)
+    // A norm's weight is near one; a matrix entry has the spread 1/√columns.
+    let magnitude = key.isVector ? 1 : 1 / Float(1 << key.columnsLog2).squareRoot()
+    for start in stride(from: 0, to: bytes.count, by: size) {
+      fillBlock(&bytes, start, key, magnitude, &random)
+    }
+    return bytes
+  }
+
+  private static func fillBlock(
+    _ bytes: inout [UInt8], _ start: Int, _ key: TileKey, _ magnitude: Float, _ random: inout TileRandom
+  ) {
+    switch key.format {
+    case .f32: put(value(key, magnitude, &random).bitPattern, at: start, in: &bytes)
+    case .f16: put(ck_float_to_half(value(key, magnitude, &random)), at: start, in: &bytes)
+    case .bf16: put(UInt16(value(key, magnitude, &random).bitPattern >> 16), at: start, in: &bytes)
+    default:
+      for index in start..<start + key.format.bytesPerBlock { bytes[index] = random.byte() }
+      for (offset, largestCode) in scales(of: key.format) {
+        put(ck_float_to_half(magnitude / largestCode), at: start + offset, in: &bytes)
+      }
+      if key.format == .mxfp4 { bytes[start] = UInt8(clamping: 125 - key.columnsLog2 / 2) }
+      if key.format == .q8_k { put((magnitude / 128).bitPattern, at: start, in: &bytes) }
+      // iq1_m spreads its half over the top nibbles of four words: 0x2400 is 2^-6.
+      if key.format == .iq1_m { spread(0x1400, at: start + 48, in: &bytes) }
+    }
+  }
+
+  private static func value(_ key: TileKey, _ magnitude: Float, _ random: inout TileRandom) -> Float {
+    let unit = Float(random.byte()) / 128 - 0.998  // -0.998 ... 0.994: never exactly zero
+    return key.isVector ? 1 + unit / 16 : unit * magnitude * 1.7
+  }
+
+  /// Offsets of the half-precision scales (and minima) of a block, and the code range that each multiplies.
+  private static func scales(of format: BlockFormat) -> [(offset: Int, largestCode: Float)] {
+    switch format {
+    case .q4_0: [(0, 8)]
+    case .q4_1: [(0, 8), (2, -1)]
+    case .q5_0: [(0, 16)]
+    case .q5_1: [(0, 16), (2, -1)]
+    case .q8_0: [(0, 128)]
+    case .q8_1: [(0, 128), (2, 128)]
+    case .iq4_nl: [(0, 128)]
+    case .q2_k: [(80, 24), (82, 16)]
+    case .q3_k: [(108, 128)]
+    case .q4_k: [(0, 512), (2, 64)]
+    case .q5_k: [(0, 1024), (2, 64)]
+    case .q6_k: [(208, 4096)]
+    case .tq1_0: [(52, 1)]
+    case .tq2_0: [(64, 1)]
+    case .iq2_xxs, .iq2_xs, .iq2_s: [(0, 100)]
+    case .iq3_xxs: [(0, 256)]
+    case .iq3_s: [(0, 256)]
+    case .iq1_s: [(0, 16)]
+    case .iq4_xs: [(0, 4096)]
+    default: []
+    }
+  }
+
+  private static func put<Word: FixedWidthInteger>(_ word: Word, at offset: Int, in bytes: inout [UInt8]) {
+    for index in 0..<Word.bitWidth / 8 { bytes[offset + index] = UInt8(truncatingIfNeeded: word >> (8 * index)) }
+  }
+
+  private static func spread(_ half: UInt16, at offset: Int, in bytes: inout [UInt8]) {
+    for word in 0..<4 {
+      let nibble = UInt8(half >> (4 * word) & 15)
+      bytes[offset + 2 * word + 1] = bytes[offset + 2 * word + 1] & 0x0F | nibble << 4
+    }
+  }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014), a byte at a time.
+private struct TileRandom {
+  var state: UInt64
+  private var buffer: UInt64 = 0
+  private var left = 0
+
+  init(state: UInt64) { self.state = state }
+
+  mutating func byte() -> UInt8 {
+    if left == 0 {
+      state &+= 0x9E37_79B9_7F4A_7C15
+      var mixed = state
+      mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+      buffer = mixed ^ (mixed >> 31)
+      left = 8
+    }
+    left -= 1
+    defer { buffer >>= 8 }
+    return UInt8(truncatingIfNeeded: buffer)
+  }
+}

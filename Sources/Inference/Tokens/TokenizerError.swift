@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Quantities
+
+/// Why a file's vocabulary cannot be used.
+package enum TokenizerError: ExplainedError, Equatable {
+  case missingKey(path: String, key: String)
+  case unknownKind(path: String, key: String, value: String)
+  /// Lists that go together differ in length, or an id is outside the vocabulary.
+  case inconsistent(path: String, key: String, reason: String)
+
+  package var kind: String { "tokenizer" }
+
+  package var message: String {
+    switch self {
+    case .missingKey(let path, let key): "'\(path)' has no vocabulary: the key '\(key)' is missing."
+    case .unknownKind(let path, let key, let value):
+      "'\(path)' splits text in a way that is not known: '\(key)' is '\(value)'."
+    case .inconsistent(let path, let key, let reason): "The vocabulary of '\(path)' is damaged at '\(key)': \(reason)."
+    }
+  }
+
+  package var remedy: String {
+    switch self {
+    case .missingKey: "Take a GGUF file with its vocabulary; a model without one can be measured but not spoken to."
+    case .unknownKind: "SentencePiece (llama) and byte-level BPE (gpt2) with the usual splitters are known so far."
+    case .inconsistent: "Fetch or convert the file again."
+    }
+  }
+
+  package var exitCode: ExitReason { .badInput }
+}

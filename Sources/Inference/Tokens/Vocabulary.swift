@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ModelFiles
+
+/// The tokens of a model: their bytes, scores and kinds, found by either.
+struct Vocabulary: Sendable {
+  /// The kinds of a GGUF file's `token_type`.
+  enum Kind: Int, Sendable {
+    case normal = 1
+    case unknown, control, userDefined, unused, byte
+  }
+
+  /// The bytes that each token stands for.
+  let bytes: [[UInt8]]
+  let scores: [Float]
+  let kinds: [Kind]
+  private let ids: [[UInt8]: Int32]
+
+  var count: Int { bytes.count }
+
+  init(bytes: [[UInt8]], scores: [Float], kinds: [Kind]) {
+    self.bytes = bytes
+    self.scores = scores
+    self.kinds = kinds
+    var ids: [[UInt8]: Int32] = [:]
+    ids.reserveCapacity(bytes.count)
+    // Of two tokens with the same text the first one is meant.
+    for (id, text) in bytes.enumerated() where ids[text] == nil { ids[text] = Int32(id) }
+    self.ids = ids
+  }
+
+  subscript(text: some Sequence<UInt8>) -> Int32? { ids[Array(text)] }
+  subscript(text: [UInt8]) -> Int32? { ids[text] }
+
+  /// Reads the lists `tokens`, `scores` and `token_type`.
+  ///
+  /// - Parameter isByteLevel: tokens are spelt in GPT-2's printable alphabet, a letter per byte.
+  init(_ metadata: GGUFMetadata, path: String, isByteLevel: Bool) throws(TokenizerError) {
+    guard let tokens = metadata[TokenizerKeys.tokens]?.arrayValue, tokens.elementType == .string else {
+      throw .missingKey(path: path, key: TokenizerKeys.tokens)
+    }
+    guard tokens.count > 0, tokens.count <= Int(Int32.max) else {
+      throw .inconsistent(path: path, key: TokenizerKeys.tokens, reason: "it has \(tokens.count) tokens")
+    }
+    let kinds = try Self.kinds(metadata, count: tokens.count, path: path)
+    let scores = metadata[TokenizerKeys.scores]?.arrayValue?.floats
+    guard scores == nil || scores?.count == tokens.count else {
+      throw .inconsistent(
+        path: path, key: TokenizerKeys.scores,
+        reason: "\(scores?.count ?? 0) scores for \(tokens.count) tokens")
+    }
+    let texts = (0..<tokens.count).map { index -> [UInt8] in
+      let raw = Array(tokens.utf8(at: index))
+      return isByteLevel && kinds[index] == .normal ? ByteAlphabet.bytes(of: raw) ?? raw : raw
+    }
+    self.init(bytes: texts, scores: scores ?? [Float](repeating: 0, count: tokens.count), kinds: kinds)
+  }
+
+  private static func kinds(
+    _ metadata: GGUFMetadata, count: Int, path: String
+  ) throws(TokenizerError) -> [Kind] {
+    guard let numbers = metadata[TokenizerKeys.types]?.arrayValue?.integers else {
+      return [Kind](repeating: .normal, count: count)
+    }
+    guard numbers.count == count else {
+      throw .inconsistent(
+        path: path, key: TokenizerKeys.types, reason: "\(numbers.count) types for \(count) tokens")
+    }
+    return numbers.map { Kind(rawValue: $0) ?? .normal }
+  }
+}
+
+/// The keys of a GGUF file's vocabulary (ggml, docs/gguf.md).
+enum TokenizerKeys {
+  static let model = "tokenizer.ggml.model"
+  static let splitter = "tokenizer.ggml.pre"
+  static let tokens = "tokenizer.ggml.tokens"
+  static let scores = "tokenizer.ggml.scores"
+  static let types = "tokenizer.ggml.token_type"
+  static let merges = "tokenizer.ggml.merges"
+  static let begin = "tokenizer.ggml.bos_token_id"
+  static let end = "tokenizer.ggml.eos_token_id"
+  static let endOfTurn = "tokenizer.ggml.eot_token_id"
+  static let unknown = "tokenizer.ggml.unknown_token_id"
+  static let addBegin = "tokenizer.ggml.add_bos_token"
+  static let addEnd = "tokenizer.ggml.add_eos_token"
+  static let addSpace = "tokenizer.ggml.add_space_prefix"
+}
+
+/// GPT-2's spelling of bytes by printable characters: printable Latin-1 stands for itself, the rest for U+0100 and on.
+enum ByteAlphabet {
+  private static let byteOfScalar: [UInt32: UInt8] = {
+    var table: [UInt32: UInt8] = [:]
+    var next: UInt32 = 0x100
+    for byte in UInt8.min...UInt8.max {
+      let isPrintable = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
+      table[isPrintable ? UInt32(byte) : next] = byte
+      if !isPrintable { next += 1 }
+    }
+    return table
+  }()
+
+  /// The bytes that a token's text spells; nil when it has other characters.
+  static func bytes(of text: [UInt8]) -> [UInt8]? {
+    var result: [UInt8] = []
+    result.reserveCapacity(text.count)
+    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
+      guard let byte = byteOfScalar[scalar.value] else { return nil }
+      result.append(byte)
+    }
+    return result
+  }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What one mixer remembers per position: the key-value cache before any number format.
+package struct CacheShape: Sendable, Equatable {
+  /// Elements of the key (and of an indexer's key) per cached position.
+  package var keyElements: Int
+  /// 0 where the key serves as value too.
+  package var valueElements: Int
+  /// The most positions that are kept; nil keeps all.
+  package var window: Int?
+  /// Tokens that share one cached position.
+  package var stride: Int
+
+  /// Cached positions for a context of `tokens`.
+  package func positions(tokens: Int) -> Int {
+    let kept = window.map { min($0, tokens) } ?? tokens
+    return kept / max(1, stride)
+  }
+}
+
+extension Mixer {
+  /// The cache of this mixer; nil for recurrent mixers and for layers that read another layer's cache.
+  ///
+  /// - Source: `h_kv·(d_k + d_v)` per position; `r_kv + d_r` for latent attention (arXiv 2405.04434).
+  package var cache: CacheShape? {
+    switch self {
+    case .attention(let shape):
+      guard shape.hasOwnCache else { return nil }
+      return CacheShape(
+        keyElements: shape.keyValueHeads * shape.keyWidth + shape.indexWidth,
+        valueElements: shape.keyValueHeads * shape.valueWidth, window: shape.window, stride: 1)
+    case .latentAttention(let shape):
+      return CacheShape(
+        keyElements: shape.keyValueRank + shape.ropeWidth + shape.indexWidth, valueElements: 0,
+        window: shape.window, stride: shape.stride)
+    case .recurrent: return nil
+    }
+  }
+}
+
+extension ModelArchitecture {
+  /// Elements of recurrent and convolution state of one sequence, over all layers; kept in 32 bits.
+  package var stateElements: Int {
+    layers.reduce(0) { sum, layer in
+      layer.mixers.reduce(sum) { sum, mixer in
+        guard case .recurrent(let state) = mixer else { return sum }
+        return sum + state.stateElements + state.convolutionElements
+      }
+    }
+  }
+
+  /// Refuses a cache that no model has: 2^32 elements per token, a thousand times GPT-3's. Below it, any context that
+  /// a file may state gives byte counts inside 64 bits.
+  func checkCache(file: String) throws(ConfigurationError) {
+    guard cacheElements(tokens: 1) <= 1 << 32 else {
+      throw .tooLarge(file: file, what: "a key-value cache of more than 2^32 elements per token")
+    }
+  }
+
+  /// Elements of keys and values that one sequence of `tokens` caches, over all layers.
+  package func cacheElements(tokens: Int) -> Int {
+    layers.reduce(0) { sum, layer in
+      layer.mixers.reduce(sum) { sum, mixer in
+        guard let cache = mixer.cache else { return sum }
+        return sum + cache.positions(tokens: tokens) * (cache.keyElements + cache.valueElements)
+      }
+    }
+  }
+}

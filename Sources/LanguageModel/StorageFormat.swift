@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Quantities
+
+/// How the numbers of one tensor are stored.
+package enum StorageFormat: Hashable, Sendable {
+  /// Fixed blocks of elements along a row, as every GGUF type has.
+  case block(BlockFormat)
+  /// Integers of `bits` packed into 32-bit words, with a 16-bit scale and a packed zero point per group of
+  /// `group` inputs (AutoAWQ's GEMM layout).
+  case awq(bits: UInt8, group: UInt16)
+  /// As AWQ, plus one 32-bit group index per input column (AutoGPTQ).
+  case gptq(bits: UInt8, group: UInt16)
+  /// 4-bit normal-float, a 32-bit absmax per 64 elements; double quantisation stores the absmax in 8 bits with a
+  /// 32-bit absmax per 256 of them (bitsandbytes; QLoRA, arXiv 2305.14314).
+  case normalFloat4(isDoubleQuantised: Bool)
+  /// 8-bit integers with a 32-bit absmax per output row (LLM.int8(), arXiv 2208.07339).
+  case int8PerRow
+  /// 8-bit floats with one 32-bit scale per tensor.
+  case float8PerTensor
+
+  package static let f32 = StorageFormat.block(.f32)
+  package static let f16 = StorageFormat.block(.f16)
+  package static let bf16 = StorageFormat.block(.bf16)
+
+  /// Bytes of a matrix of `rows` outputs and `columns` inputs (one of a stack: an expert).
+  ///
+  /// - Source: layouts as named at each case; block bytes from the GGUF specification.
+  package func bytes(rows: Int, columns: Int) -> ByteCount {
+    let elements = rows * columns
+    switch self {
+    case .block(let format):
+      let blocksPerRow = (columns + format.elementsPerBlock - 1) / format.elementsPerBlock
+      return ByteCount(rows * blocksPerRow * format.bytesPerBlock)
+    case .awq(let bits, let group): return packed(rows: rows, columns: columns, bits: Int(bits), group: Int(group))
+    case .gptq(let bits, let group):
+      return packed(rows: rows, columns: columns, bits: Int(bits), group: Int(group)) + ByteCount(columns * 4)
+    case .normalFloat4(let isDoubleQuantised):
+      let blocks = (elements + 63) / 64
+      let absmax = isDoubleQuantised ? blocks + (blocks + 255) / 256 * 4 + 4 : blocks * 4
+      return ByteCount((elements + 1) / 2 + absmax)
+    case .int8PerRow: return ByteCount(elements + rows * 4)
+    case .float8PerTensor: return ByteCount(elements + 4)
+    }
+  }
+
+  private func packed(rows: Int, columns: Int, bits: Int, group: Int) -> ByteCount {
+    let groups = (columns + group - 1) / group
+    let zeroPoints = groups * ((rows * bits + 31) / 32) * 4
+    return ByteCount((columns * bits + 31) / 32 * 4 * rows + groups * rows * 2 + zeroPoints)
+  }
+
+  /// The format's name in variants, files and answers.
+  package var name: String {
+    switch self {
+    case .block(let format): format.rawValue
+    case .awq(let bits, let group): "awq\(bits)-g\(group)"
+    case .gptq(let bits, let group): "gptq\(bits)-g\(group)"
+    case .normalFloat4(let isDoubleQuantised): isDoubleQuantised ? "nf4-dq" : "nf4"
+    case .int8PerRow: "int8"
+    case .float8PerTensor: "fp8"
+    }
+  }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+package import LanguageModel
+
+/// A list of tensors and where their stored bytes are: a GGUF file, or safetensors files.
+package protocol WeightSource: AnyObject, Sendable {
+  /// The file or folder, for messages.
+  var path: String { get }
+  /// The tensors with their names (`fileNames` is filled).
+  var inventory: TensorInventory { get }
+  /// The stored bytes of the tensor at `index` of the inventory, valid while this object lives.
+  func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer
+  /// Asks the system to read the tensor ahead of its use.
+  func prefetch(tensor index: Int)
+}
+
+extension WeightSource {
+  /// The place of a tensor in the inventory by its name in the file; nil when there is none.
+  package func index(ofTensorNamed name: String) -> Int? { inventory.fileNames.firstIndex(of: name) }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Archive
+internal import CostModel
+internal import Foundation
+package import Hardware
+internal import HardwareProbe
+internal import Inference
+internal import LanguageModel
+internal import Quantities
+internal import Runner
+
+extension PlanningSession {
+  /// The newest calibration of this machine; nil when there is none yet.
+  ///
+  /// An archive that cannot be read must not keep anybody from an answer: then there is no calibration.
+  func calibration(of profile: HardwareProfile) -> Calibration? {
+    guard FileManager.default.fileExists(atPath: folders.archive) else { return nil }
+    return try? Archive(path: folders.archive).calibration(machine: profile.fingerprint)
+  }
+
+  /// Measures this machine's kernels, keeps the result and gives it.
+  package func calibrate(
+    threads: Int? = nil, toolVersion: String, progress: @escaping (String) -> Void
+  ) throws -> Calibration {
+    let profile = try HardwareProbe().profile()
+    // An archive that cannot be written is told before the work, not after it.
+    let archive = try Archive(path: folders.archive)
+    let before = LoadReading.now()
+    var calibration = try Calibrator(machine: profile, toolVersion: toolVersion, progress: progress)
+      .calibrate(threads: threads ?? profile.processor.usableCores)
+    calibration.warnings += LoadReading.doubts(between: before, and: LoadReading.now()).map(\.message)
+    try archive.save(calibration, machine: profile.fingerprint)
+    return calibration
+  }
+
+  /// Whether an answer for the request would need a calibration that is not there yet.
+  package func needsCalibration(_ request: PlanningRequest) throws -> Bool {
+    guard request.machine == .here else { return false }
+    let platform = try self.platform(request)
+    return platform.engine == .anprobe && platform.machine.calibration == nil
+  }
+}
+
+extension HardwareProfile {
+  /// What a calibration holds for: the processors, their caches, the limits and the memory of a machine, in words.
+  var fingerprint: String {
+    let caches = processor.caches.map { "L\($0.level)\($0.kind.rawValue.prefix(1))\($0.size.bytes)x\($0.count)" }
+    let sets = processor.instructionSets.filter(\.isPresent).map(\.name)
+    return
+      ([
+        processor.architecture, processor.model ?? "", "\(processor.coreCount)", "\(processor.usableThreads)",
+      ] + caches + sets).joined(separator: "|")
+  }
+}

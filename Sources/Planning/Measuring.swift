@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Archive
+package import Compression
+package import CostModel
+package import Evidence
+internal import Hardware
+internal import Inference
+internal import LanguageModel
+internal import ModelFiles
+internal import Runner
+
+/// How to measure.
+package struct MeasuringOptions: Sendable {
+  package var mode: Measurement.Mode
+  package var samples: Int
+  package var threads: Int?
+  /// A kernel set by name; nil takes the best.
+  package var kernels: String?
+  package var toolVersion: String
+  package var progress: @Sendable (String) -> Void
+  package var isCancelled: @Sendable () -> Bool
+
+  package init(
+    mode: Measurement.Mode = .sampled, samples: Int = 5, threads: Int? = nil, kernels: String? = nil,
+    toolVersion: String, progress: @escaping @Sendable (String) -> Void = { _ in },
+    isCancelled: @escaping @Sendable () -> Bool = { false }
+  ) {
+    self.mode = mode
+    self.samples = samples
+    self.threads = threads
+    self.kernels = kernels
+    self.toolVersion = toolVersion
+    self.progress = progress
+    self.isCancelled = isCancelled
+  }
+}
+
+extension PlanningSession {
+  /// Measures one variant of a model here, and keeps the result.
+  ///
+  /// - Parameter variant: nil runs a file as it is, and a described model as published.
+  package func measure(
+    _ model: ModelReference, _ variant: CompressionVariant?, _ workload: Workload, _ options: MeasuringOptions
+  ) throws -> Measurement {
+    let machine = try profile(of: .here)
+    // An archive that cannot be written is told before the work, not after it.
+    let archive = try Archive(path: folders.archive)
+    var weights: (any WeightSource)?
+    var description = try self.description(of: model)
+    if variant == nil, case .path = model {
+      let file = try self.file(of: model)
+      weights = file.weights
+      description = file.description
+    }
+    let name = variant?.name ?? (weights == nil ? CompressionVariant.original.name : "as the file has it")
+    let request = MeasurementRequest(
+      model: (variant ?? .original).applied(to: description), variant: name, weights: weights, workload: workload,
+      threads: options.threads ?? machine.processor.usableCores, mode: weights == nil ? options.mode : .full,
+      samples: options.samples)
+    let measurer = Measurer(
+      machine: machine, kernels: try Self.kernels(options.kernels), toolVersion: options.toolVersion,
+      progress: options.progress, isCancelled: options.isCancelled)
+    let measurement = try measurer.measure(request)
+    try archive.save(measurement)
+    return measurement
+  }
+
+  static func kernels(_ name: String?) throws -> KernelSet {
+    guard let name else { return .best }
+    guard let known = KernelSet.Name(rawValue: name) else {
+      throw LanguageRuntimeError.kernelsUnavailable(name, available: KernelSet.available)
+    }
+    return try KernelSet(known)
+  }
+
+  /// The stored measurements, newest first.
+  package func history(model: String?) throws -> [(number: Int64, measurement: Measurement)] {
+    try Archive(path: folders.archive).measurements(model: model)
+  }
+
+  package func forget(_ number: Int64) throws -> Bool { try Archive(path: folders.archive).deleteMeasurement(number) }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Compression
+package import CostModel
+internal import Hardware
+internal import LanguageModel
+package import Profiles
+internal import Quantities
+
+/// The one path that every face takes: a machine, a model, a workload; then estimates, recommendations, measurements.
+package struct PlanningSession: Sendable {
+  package let folders: DataFolders
+  package let library: ProfileLibrary
+
+  /// - Parameter profileFolders: read besides the program's own and the user's.
+  package init(profileFolders: [String] = [], folders: DataFolders = DataFolders()) {
+    self.folders = folders
+    library = .standard(extraFolders: [folders.profiles] + profileFolders)
+  }
+
+  package func models() throws(ProfileError) -> ModelCatalogue { try ModelCatalogue(library: library) }
+  package func machines() throws(ProfileError) -> MachineCatalogue { try MachineCatalogue(library: library) }
+  package func quality() throws(ProfileError) -> QualityModel { QualityModel(try QualityTable.rows(library)) }
+}
+
+/// What a person asks for, besides the model.
+package struct PlanningRequest: Sendable {
+  package var machine: MachineReference
+  package var engine: Engine?
+  package var threads: Int?
+  package var workload: Workload
+
+  package init(
+    machine: MachineReference = .here, engine: Engine? = nil, threads: Int? = nil, workload: Workload = Workload()
+  ) {
+    self.machine = machine
+    self.engine = engine
+    self.threads = threads
+    self.workload = workload
+  }
+}
+
+extension PlanningSession {
+  package func platform(_ request: PlanningRequest) throws -> Platform {
+    Platform(try profile(of: request.machine), engine: request.engine, threads: request.threads)
+  }
+
+  package func estimator(_ model: ModelReference, _ request: PlanningRequest) throws -> CostEstimator {
+    let description = try self.description(of: model)
+    return CostEstimator(
+      description, on: try platform(request), workload: request.workload, quality: try quality())
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Hardware
+internal import JSONText
+internal import Quantities
+
+/// The machines and devices known by their vendors' figures.
+package struct MachineCatalogue: Sendable {
+  package let machines: [MachineDescription]
+
+  package init(machines: [MachineDescription]) { self.machines = machines }
+
+  /// - Throws: ``ProfileError`` naming the file and the entry.
+  package init(library: ProfileLibrary) throws(ProfileError) {
+    var machines: [MachineDescription] = []
+    for path in library.files(of: "machines") {
+      machines += try Self.machines(inFile: path, bytes: try ProfileLibrary.read(path))
+    }
+    self.init(machines: machines)
+  }
+
+  /// The machine that a name means: an exact spelling, else the one with the fewest words beyond those given.
+  package func machine(named name: String) throws(ProfileError) -> MachineDescription {
+    switch NameMatcher(machines.map { [[$0.name]] }).find(name) {
+    case .found(let index): return machines[index]
+    case .ambiguous(let indices): throw .ambiguousMachine(name: name, candidates: indices.map { machines[$0].name })
+    case .none(let suggestions):
+      throw .unknownMachine(name: name, suggestions: suggestions.map { machines[$0].name })
+    }
+  }
+
+  static func machines(inFile path: String, bytes: [UInt8]) throws(ProfileError) -> [MachineDescription] {
+    let root: JSON
+    do { root = try JSON(parsing: bytes) } catch { throw .invalidJSON(path: path, error) }
+    guard let list = root["machines"]?.arrayValue else {
+      throw .invalidProfile(path: path, item: "machines", problem: "is missing or no list")
+    }
+    var machines: [MachineDescription] = []
+    for (index, item) in list.enumerated() {
+      guard let name = item["name"]?.stringValue else {
+        throw .invalidProfile(path: path, item: "machines[\(index)]", problem: "lacks 'name'")
+      }
+      guard let computes = item["computes"]?.stringValue.flatMap(MachineDescription.Computes.init) else {
+        throw .invalidProfile(path: path, item: name, problem: "has no 'computes' of gpu, integrated-gpu or cpu")
+      }
+      machines.append(machine(name, computes, item, path: path))
+    }
+    return machines
+  }
+
+  private static func machine(
+    _ name: String, _ computes: MachineDescription.Computes, _ item: JSON, path: String
+  ) -> MachineDescription {
+    func quantity<Value: Quantity>(_ key: String) -> Value? {
+      item[key]?.doubleValue.flatMap { $0 > 0 && $0 < 1e18 ? Value(magnitude: $0) : nil }
+    }
+    var machine = MachineDescription(
+      name: name, vendor: item["vendor"]?.stringValue ?? "unknown", computes: computes,
+      source: item["source"]?.stringValue ?? path)
+    machine.devices = min(64, max(1, item["devices"]?.intValue ?? 1))
+    machine.cores = item["cores"]?.intValue.flatMap { (1...65_536).contains($0) ? $0 : nil }
+    machine.memory = quantity("memoryBytes")
+    machine.memoryTechnology = item["memoryTechnology"]?.stringValue
+    machine.bandwidth = quantity("bandwidthBytesPerSecond")
+    machine.float32 = quantity("float32OperationsPerSecond")
+    machine.float16 = quantity("float16OperationsPerSecond")
+    machine.int8 = quantity("int8OperationsPerSecond")
+    machine.thermalDesign = quantity("thermalDesignWatts")
+    machine.idle = quantity("idleWatts")
+    return machine
+  }
+}
+
+extension HardwareProfile {
+  /// Adds the vendor's figures to probed devices whose names the catalogue knows.
+  package func completed(from catalogue: MachineCatalogue) -> HardwareProfile {
+    var result = self
+    for index in result.accelerators.indices {
+      let device = result.accelerators[index]
+      guard device.bandwidth.value == nil, let known = try? catalogue.machine(named: device.name) else { continue }
+      guard let figures = known.profile.accelerators.first else { continue }
+      result.accelerators[index].bandwidth = figures.bandwidth
+      result.accelerators[index].peaks = figures.peaks
+      result.accelerators[index].memoryTechnology = device.memoryTechnology ?? figures.memoryTechnology
+      if device.power.thermalDesign.value == nil { result.accelerators[index].power = figures.power }
+    }
+    return result
+  }
+}

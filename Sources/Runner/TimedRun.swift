@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CostModel
+internal import Evidence
+internal import HardwareProbe
+internal import Inference
+internal import LanguageModel
+internal import Quantities
+
+/// The samples of one measurement.
+struct TimedRun {
+  let session: InferenceSession
+  let request: MeasurementRequest
+  /// Nil for a whole model.
+  let sample: SampledModel?
+  private var prefill: [Double] = []
+  private var decode: [Double] = []
+  private var joules = 0.0
+  private var decodedTokens = 0
+  private var isComplete = false
+  private let counter: Result<EnergyCounter, EnergyCounter.Unavailable>
+
+  /// Tokens that a sampled decode sample generates, in the middle of the generation.
+  private static let sampledTokens = 16
+  /// Above this scatter a sample set carries a warning.
+  private static let noisy = 0.05
+
+  init(session: InferenceSession, request: MeasurementRequest, sample: SampledModel?) {
+    self.session = session
+    self.request = request
+    self.sample = sample
+    counter = EnergyCounter.open()
+  }
+
+  /// Stopped before the first sample.
+  var isEmpty: Bool { !isComplete && prefill.isEmpty }
+
+  private var promptTokens: Int { max(1, request.workload.promptTokens) }
+  private var decodeTokens: Int {
+    sample == nil ? request.workload.generatedTokens : min(Self.sampledTokens, request.workload.generatedTokens)
+  }
+
+  /// Tokens that nobody chose: every id is in the vocabulary.
+  private func tokens(_ count: Int) -> [Int32] {
+    let vocabulary = session.architecture.vocabularySize
+    return (0..<count).map { Int32(($0 * 7919 + 13) % vocabulary) }
+  }
+
+  mutating func samples(progress: (String) -> Void, isCancelled: () -> Bool) throws(LanguageRuntimeError) {
+    let prompt = tokens(promptTokens)
+    progress("warming up")
+    // The first pass fills caches and wakes the clock; its time is not kept.
+    try session.logits(after: Array(prompt.prefix(32)))
+    try session.logits(after: [1])
+    guard !request.onlyMemory else {
+      isComplete = true
+      return
+    }
+    for round in 0..<max(1, request.samples) {
+      if isCancelled() { return }
+      progress("sample \(round + 1) of \(request.samples)")
+      session.truncate()
+      let seconds = try timed(prompt, scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max)
+      prefill.append(Double(promptTokens) / seconds)
+      if isCancelled() { return }
+      guard decodeTokens > 0 else { continue }
+      try decodeSample()
+    }
+    isComplete = true
+  }
+
+  /// Seconds of one pass over `tokens`, as if all layers had run: the layers' time is multiplied with `scale`.
+  private func timed(_ tokens: [Int32], scale: Double, layers: Int) throws(LanguageRuntimeError) -> Double {
+    let start = Timing.now()
+    try session.run(tokens, layers: layers)
+    let middle = Timing.now()
+    session.headLogits()
+    return (middle - start) * scale + Timing.now() - middle
+  }
+
+  private mutating func decodeSample() throws(LanguageRuntimeError) {
+    let energy = try? counter.get().read()
+    var seconds = 0.0
+    for token in tokens(decodeTokens) { seconds += try timed([token], scale: sample?.scale ?? 1, layers: .max) }
+    decode.append(Double(decodeTokens) / seconds)
+    decodedTokens += decodeTokens
+    if let energy, let after = try? counter.get().read() { joules += (after - energy).joules }
+  }
+
+  func measurement(machine: String, kernels: String, toolVersion: String, isSynthetic: Bool) -> Measurement {
+    Measurement(
+      date: Timing.date(), toolVersion: toolVersion, machine: machine, model: request.model.name,
+      variant: request.variant, inventoryDigest: request.model.inventory.digest, isSynthetic: isSynthetic,
+      threads: session.pool.count, kernels: kernels, mode: .full, contextTokens: request.workload.contextTokens,
+      keyValueFormat: request.workload.keyValueFormat.rawValue, prefill: phase(promptTokens, prefill),
+      decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy,
+      warnings: warnings, isComplete: isComplete)
+  }
+
+  private func phase(_ tokens: Int, _ rates: [Double]) -> Measurement.Phase? {
+    rates.isEmpty ? nil : .init(tokens: tokens, tokensPerSecond: SampleStatistics(rates))
+  }
+
+  private var energy: Known<Energy> {
+    switch counter {
+    case .failure(let failure): return .unknown(reason: failure.reason)
+    case .success(let counter):
+      guard sample == nil else { return .unknown(reason: "a sample of the layers ran; --full runs all of them") }
+      guard decodedTokens > 0, joules > 0 else { return .unknown(reason: "the counter did not move") }
+      return .exact(
+        Energy(joules: joules / Double(decodedTokens)), .measured,
+        source: "\(counter.kind) \(counter.domains.joined(separator: ", "))")
+    }
+  }
+
+  private var warnings: [Measurement.Warning] {
+    [("prefill", prefill), ("decode", decode)].compactMap { name, rates in
+      let scatter = SampleStatistics(rates).coefficientOfVariation
+      guard scatter > Self.noisy else { return nil }
+      return Measurement.Warning(
+        kind: "noise",
+        message: "The \(name) samples scatter by \(QuantityFormat.fixed(scatter * 100, decimals: 0)) %; "
+          + "stop other work and measure again.")
+    }
+  }
+}

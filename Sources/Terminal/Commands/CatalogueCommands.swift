@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Compression
+import Hardware
+import JSONText
+import Planning
+import Profiles
+import Quantities
+
+struct ModelsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "models", abstract: "The catalogue of models, with licence and source.",
+    discussion: "Examples:\n  anprobe models\n  anprobe models gemma --json")
+
+  @Argument(help: "Words of the models' names.") var names: [String] = []
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let catalogue = try common.session.models()
+    let entries = names.isEmpty ? catalogue.entries : names.flatMap { catalogue.entries(containing: $0) }
+    guard !common.json else {
+      let rows = entries.map { entry -> JSON in
+        [
+          "identifier": .string(entry.identifier), "name": .string(entry.name), "family": .string(entry.family),
+          "kind": .string(entry.kind), "release": .string(entry.release), "licence": .string(entry.licence),
+          "parametersTotal": entry.counts.total.map { .integer(Int64($0)) } ?? .null,
+          "parametersActive": entry.counts.active.map { .integer(Int64($0)) } ?? .null,
+          "source": .string(entry.configurationSource),
+        ]
+      }
+      return common.console.answer(command: "models", [.init("models", .array(rows))])
+    }
+    var table = TextTable([
+      ("MODEL", .left), ("PARAMETERS", .right), ("ACTIVE", .right), ("KIND", .left), ("RELEASE", .left),
+      ("LICENCE", .left),
+    ])
+    for entry in entries {
+      table.append([
+        StyledText(entry.identifier), count(entry.counts.total), count(entry.counts.active), StyledText(entry.kind),
+        StyledText(entry.release), StyledText(entry.licence),
+      ])
+    }
+    common.console.answer(table)
+  }
+
+  private func count(_ value: Int?) -> StyledText {
+    value.map { StyledText(EstimateFace.count($0)) } ?? StyledText("–", .faint)
+  }
+}
+
+struct VariantsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "variants", abstract: "The compression variants, how to obtain each, and whether a kernel runs it.",
+    discussion: "Example:\n  anprobe variants --json")
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let variants = CompressionVariant.offered
+    guard !common.json else {
+      let rows = variants.map { variant -> JSON in
+        [
+          "variant": .string(variant.name), "isGGUF": .bool(variant.isGGUF),
+          "howToObtain": .array(variant.howToObtain.map { .string($0) }),
+        ]
+      }
+      return common.console.answer(command: "variants", [.init("variants", .array(rows))])
+    }
+    var table = TextTable([("VARIANT", .left), ("FILE", .left), ("HOW TO OBTAIN", .left)])
+    for variant in variants {
+      table.append([
+        StyledText(variant.name), StyledText(variant.isGGUF ? "GGUF" : "safetensors"),
+        StyledText(variant.howToObtain.joined(separator: "; "), .faint),
+      ])
+    }
+    common.console.answer(table)
+  }
+}
+
+struct MachinesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "machines", abstract: "The machines and devices known by their vendors' figures, for --machine.",
+    discussion: "Examples:\n  anprobe machines\n  anprobe machines --json")
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let machines = try common.session.machines().machines
+    guard !common.json else {
+      let rows = machines.map { machine -> JSON in
+        [
+          "name": .string(machine.name), "vendor": .string(machine.vendor),
+          "computes": .string(machine.computes.rawValue), "devices": .integer(Int64(machine.devices)),
+          "memoryBytes": machine.memory.map { .integer($0.bytes) } ?? .null,
+          "bandwidthBytesPerSecond": machine.bandwidth.map { .number($0.magnitude) } ?? .null,
+          "thermalDesignWatts": machine.thermalDesign.map { .number($0.watts) } ?? .null,
+          "source": .string(machine.source),
+        ]
+      }
+      return common.console.answer(command: "machines", [.init("machines", .array(rows))])
+    }
+    var table = TextTable([("MACHINE", .left), ("COMPUTES", .left), ("MEMORY", .right), ("BANDWIDTH", .right)])
+    for machine in machines {
+      table.append([
+        StyledText(machine.name), StyledText(machine.computes.rawValue),
+        StyledText(machine.memory.map(\.description) ?? "–"), StyledText(machine.bandwidth.map(\.description) ?? "–"),
+      ])
+    }
+    common.console.answer(table)
+  }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Compression
+import CostModel
+import Evidence
+import JSONText
+import Planning
+import Quantities
+
+struct RunOptions: ParsableArguments {
+  @Flag(help: "Run the whole model instead of a sample of its layers.") var full = false
+  @Option(help: ArgumentHelp("Samples, of which the median counts.", valueName: "count"), transform: TokenCount.parse)
+  var samples = 5
+  @Option(
+    name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
+    transform: ThreadCount.parse)
+  var threads: Int?
+  @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
+  var kernels: String?
+
+  func options(_ console: Console) -> MeasuringOptions {
+    let interrupt = Interrupt.shared
+    return MeasuringOptions(
+      mode: full ? .full : .sampled, samples: samples, threads: threads, kernels: kernels,
+      toolVersion: Version.current, progress: { console.progress($0) }, isCancelled: { interrupt.isRequested })
+  }
+}
+
+struct MeasureCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "measure",
+    abstract: "Runs the model here, on synthetic weights unless a file is given, and reports speed and memory.",
+    discussion: """
+      Without --full a few layers, the embedding and the head run and stand for the whole: seconds instead of minutes.
+      Ctrl-C keeps the samples taken so far.
+
+      Examples:
+        anprobe measure tinyllama-1.1b --variant q4_k_m
+        anprobe measure qwen2.5-0.5b --variant q8_0 --full --context 8192
+        anprobe measure model.gguf --json
+      """)
+
+  @OptionGroup var model: ModelOptions
+  @Option(
+    name: [.customShort("v"), .long],
+    help: ArgumentHelp(
+      "How the weights are stored; default: as published, or as the file has them.", valueName: "variant"))
+  var variant: String?
+  @OptionGroup var workload: WorkloadOptions
+  @OptionGroup var runOptions: RunOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let console = common.console
+    let variant = try variant.map { try CompressionVariant(parsing: $0) }
+    Interrupt.shared.listen()
+    let measurement: Measurement
+    do {
+      measurement = try common.session.measure(
+        model.reference, variant, workload.workload(), runOptions.options(console))
+      console.endProgress()
+    } catch {
+      console.endProgress()
+      throw error
+    }
+    if common.json {
+      console.answer(command: "measure", measurement.members)
+    } else {
+      MeasureFace(measurement: measurement).show(console)
+    }
+    if !measurement.isComplete { throw ExitStatus.failure }
+  }
+}
+
+/// A measurement for people.
+struct MeasureFace {
+  let measurement: Measurement
+
+  func show(_ console: Console) {
+    let weights = measurement.isSynthetic ? "synthetic weights" : "the file's weights"
+    let mode = measurement.mode == .full ? "the whole model" : "a sample of the layers, scaled by their bytes"
+    console.answer([
+      "\(measurement.model) as \(measurement.variant), \(weights), \(mode); \(measurement.threads) threads, "
+        + "\(measurement.kernels) kernels", "",
+    ])
+    var table = TextTable([
+      ("FIGURE", .left), ("MEDIAN", .right), ("FROM", .right), ("TO", .right), ("SAMPLES", .right),
+    ])
+    add("prefill", measurement.prefill, &table)
+    add("decode", measurement.decode, &table)
+    console.answer(table)
+    console.answer([""] + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
+    if !measurement.isComplete { console.answer(["Interrupted: these are the samples taken until then."]) }
+  }
+
+  private func add(_ name: String, _ phase: Measurement.Phase?, _ table: inout TextTable) {
+    guard let phase else { return }
+    let statistics = phase.tokensPerSecond
+    func cell(_ value: Double) -> StyledText { StyledText(TokenRate(magnitude: value).description) }
+    table.append([
+      StyledText("\(name), \(phase.tokens) tokens"), cell(statistics.median), cell(statistics.interval.low),
+      cell(statistics.interval.high), StyledText("\(statistics.samples.count)"),
+    ])
+  }
+
+  private var memory: [String] {
+    let peak = measurement.peakResident.value.map(\.description) ?? "unknown: \(measurement.peakResident.reason ?? "")"
+    return ["Allocated \(measurement.allocated)", "Peak resident \(peak)"]
+  }
+
+  private var energy: String {
+    let value = measurement.energyPerToken
+    return "Energy per token \(value.value.map(\.description) ?? "unknown: \(value.reason ?? "")")"
+  }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import Compression
+import CostModel
+import Hardware
+import LanguageModel
+import Quantities
+import Testing
+
+/// The built-in runtime's speed from measured rates, against sums done by hand.
+@Suite struct CalibratedSpeedTests {
+  /// Every product at 10 GB/s or 100 GOP/s, reads at 20 GB/s, no overheads.
+  static let flat = calibration(
+    BlockFormat.allCases.flatMap { format -> [Calibration.Rate] in
+      [rate(.matvec, format.rawValue, 1 << 20, 10e9), rate(.gemm, format.rawValue, 1 << 20, 100e9, batch: 512)]
+    } + [rate(.read, "", 0, 20e9)])
+
+  static func rate(
+    _ operation: Calibration.Rate.Operation, _ format: String, _ bytes: Int, _ perSecond: Double, batch: Int = 1,
+    threads: Int = 2, spread: Double = 0
+  ) -> Calibration.Rate {
+    Calibration.Rate(
+      operation, format: format, threads: threads, batch: batch, operandBytes: bytes, perSecond: perSecond,
+      low: perSecond * (1 - spread), high: perSecond * (1 + spread), samples: 5)
+  }
+
+  static func calibration(_ rates: [Calibration.Rate], _ overheads: [Calibration.Overhead] = []) -> Calibration {
+    Calibration(
+      date: "2026-01-02T03:04:05Z", toolVersion: "test", kernelSet: "portable", duration: Seconds(1), rates: rates,
+      overheads: overheads, warnings: [])
+  }
+
+  @Test func `decode reads every weight but the embedding once, at the measured rate`() throws {
+    let model = try Fixture.model("TinyLlama-1.1B")
+    let estimate = Fixture.estimator(model, on: Fixture.host(calibration: Self.flat))
+      .estimate(try Fixture.variant("f16"))
+    // 22 layers of 2048 × (2048 + 256 + 256 + 2048 + 3 × 5632) and a head of 32000 × 2048 in two bytes, 45 norms of 2048
+    // in four.
+    let layer = 2048 * (2048 + 256 + 256 + 2048 + 3 * 5632)
+    let bytes = Double((22 * layer + 32000 * 2048) * 2 + 45 * 2048 * 4)
+    #expect(abs(try #require(estimate.decodeTime).weights - bytes / 10e9) < 1e-9)
+    // Keys and values of 576 positions: 22 layers × 2 × 256 × 2 bytes, at the read bandwidth.
+    #expect(abs(try #require(estimate.decodeTime).attention - Double(576 * 22 * 512 * 2) / 20e9) < 1e-9)
+    #expect(estimate.bound == .memory)
+    #expect(estimate.decode.basis == .calibrated)
+  }
+
+  @Test func `a tied head is read although it is the embedding`() throws {
+    let model = try Fixture.model("Qwen2.5-0.5B")
+    #expect(model.architecture.hasTiedEmbeddings)
+    let estimate = Fixture.estimator(model, on: Fixture.host(calibration: Self.flat))
+      .estimate(try Fixture.variant("f16"))
+    let all = Double(model.inventory.tensors.reduce(0) { $0 + $1.elements * ($1.isVector ? 4 : 2) })
+    #expect(abs(try #require(estimate.decodeTime).weights - all / 10e9) < 1e-6)
+  }
+
+  @Test func `prefill multiplies for every token, but asks the head for one`() throws {
+    let model = try Fixture.model("TinyLlama-1.1B")
+    let estimate = Fixture.estimator(model, on: Fixture.host(calibration: Self.flat))
+      .estimate(try Fixture.variant("f16"))
+    let layer = 2048 * (2048 + 256 + 256 + 2048 + 3 * 5632)
+    let products = 2.0 * 512 * Double(22 * layer + 45 * 2048) / 100e9
+    let head = 32000.0 * 2048 * 2 / 10e9
+    #expect(abs(try #require(estimate.prefillTime).weights / (products + head) - 1) < 1e-9)
+  }
+
+  @Test func `overheads count eleven jobs a layer`() throws {
+    let calibration = Self.calibration(
+      Self.flat.rates, [.init(.barrier, threads: 2, amount: 1e-5, low: 1e-5, high: 1e-5)])
+    let estimate = Fixture.estimator(
+      try Fixture.model("TinyLlama-1.1B"), on: Fixture.host(calibration: calibration)
+    ).estimate(try Fixture.variant("f16"))
+    #expect(abs(try #require(estimate.decodeTime).overhead - 22 * 11 * 1e-5) < 1e-12)
+  }
+
+  @Test func `between two sizes the time per byte follows the logarithm of the size, beyond them it is constant`()
+    throws
+  {
+    let book = RateBook(
+      Self.calibration([
+        Self.rate(.matvec, "q8_0", 1_000_000, 20e9), Self.rate(.matvec, "q8_0", 100_000_000, 10e9),
+      ]), threads: 2)
+    func rate(_ bytes: Double) throws -> Double { try book.matvec(.block(.q8_0), jobBytes: bytes).perSecond }
+    #expect(try rate(1) == 20e9)
+    #expect(try rate(1e6) == 20e9)
+    #expect(try abs(rate(1e8) / 10e9 - 1) < 1e-9)
+    #expect(try rate(1e12) == 10e9)
+    // Half-way in the logarithm: half of 1/20 and half of 1/10.
+    #expect(try abs(rate(1e7) / (1 / (0.5 / 20e9 + 0.5 / 10e9)) - 1) < 1e-9)
+    var previous = Double.infinity
+    for step in 0...100 {
+      let next = try rate(1e5 * Double(step * step + 1))
+      #expect(next <= previous)
+      previous = next
+    }
+  }
+
+  @Test func `a format that was not measured has no speed, and says so`() throws {
+    let book = RateBook(Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9)]), threads: 2)
+    #expect(throws: NoSpeed("no kernel for q4_k was measured here")) {
+      try book.matvec(.block(.q4_k), jobBytes: 1)
+    }
+    #expect(throws: NoSpeed.self) { try book.gemm(.block(.q8_0), batch: 512, jobBytes: 1) }
+  }
+
+  @Test func `the nearest measured thread count and batch serve`() throws {
+    let book = RateBook(
+      Self.calibration([
+        Self.rate(.matvec, "q8_0", 1, 1e9, threads: 1), Self.rate(.matvec, "q8_0", 1, 8e9, threads: 8),
+        Self.rate(.gemm, "q8_0", 1, 1e11, batch: 16, threads: 8),
+        Self.rate(.gemm, "q8_0", 1, 2e11, batch: 512, threads: 8),
+      ]), threads: 6)
+    #expect(book.threads == 8)
+    #expect(try book.gemm(.block(.q8_0), batch: 20, jobBytes: 1).perSecond == 1e11)
+    #expect(try book.gemm(.block(.q8_0), batch: 400, jobBytes: 1).perSecond == 2e11)
+  }
+
+  @Test func `the interval is as wide as the rates scattered, and never narrower than the model's own error`() throws {
+    let model = try Fixture.model("TinyLlama-1.1B")
+    let variant = try Fixture.variant("q8_0")
+    func width(_ spread: Double) throws -> Double {
+      let rates = Self.flat.rates.map {
+        Self.rate($0.operation, $0.format, $0.operandBytes, $0.perSecond, batch: $0.batch, spread: spread)
+      }
+      let decode = Fixture.estimator(model, on: Fixture.host(calibration: Self.calibration(rates))).estimate(variant)
+        .decode
+      return try #require(decode.high?.magnitude) / #require(decode.value?.magnitude) - 1
+    }
+    #expect(try abs(width(0) - 0.06) < 1e-9)
+    #expect(try abs(width(0.3) - 0.3) < 1e-9)
+  }
+
+  @Test func `without a calibration the speed is unknown, with the command that helps`() throws {
+    let estimate = Fixture.estimator(try Fixture.model("TinyLlama-1.1B"), on: Fixture.host())
+      .estimate(try Fixture.variant("q8_0"))
+    #expect(
+      estimate.decode.reason
+        == "the kernels were not measured on this machine; run 'anprobe probe --calibrate'")
+    #expect(estimate.bound == nil)
+    #expect(estimate.fits == true)
+  }
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+import CostModel
+import Inference
+import LanguageModel
+import ModelFiles
+import Quantities
+import Testing
+
+@Suite struct ForwardPassTests {
+  private let tokens: [Int32] = [3, 17, 95, 0, 42, 42, 8, 61, 5, 77, 13]
+
+  /// Floats against doubles: a chain of L layers with sums of up to 512 products each; 2⁻²⁴ · √512 · (7 · L + 2)
+  /// operations ≈ 2e-5 for two layers, with head-room for the norms' amplification.
+  private let floatBound = 1e-4
+  /// Activations in 8 bits: half a step in 127 of the largest of a block, relative to the root mean square (the
+  /// largest of 256 normal numbers is about 3 of them): 3 / 254 / √3 ≈ 0.7 % per product, seven products a layer.
+  private let int8Bound = 0.04
+
+  /// The worst distance of each kernel set's logits from the twin's, token by token or after the whole prompt.
+  private func distances(
+    _ architecture: ModelArchitecture, _ inventory: TensorInventory, keyValueFormat: KeyValueFormat = .f32,
+    threads: Int = 1, isPrefill: Bool = false
+  ) throws -> [(name: KernelSet.Name, distance: Double)] {
+    try withPool(threads) { pool in
+      let weights = try SyntheticWeights(inventory: inventory, seed: 3, pool: pool)
+      var twin = NaiveTwin(architecture: architecture, weights: weights)
+      let expected = tokens.map { twin.logits(after: $0) }
+      return try runnableKernels().map { kernels in
+        let session = try InferenceSession(
+          architecture: architecture, weights: weights,
+          workload: Workload(contextTokens: 64, keyValueFormat: keyValueFormat, microBatch: 7), kernels: kernels,
+          pool: pool)
+        if isPrefill {
+          return (kernels.name, relativeDistance(try session.logits(after: tokens), expected[tokens.count - 1]))
+        }
+        let distances = try tokens.enumerated().map { index, token in
+          relativeDistance(try session.logits(after: [token]), expected[index])
+        }
+        return (kernels.name, distances.max() ?? .infinity)
+      }
+    }
+  }
+
+  @Test(arguments: [("llama", ForwardRules.RopePairing.neighbours), ("qwen2", .halves)])
+  func `decoding equals the naive twin for every kernel set`(
+    type: String, pairing: ForwardRules.RopePairing
+  ) throws {
+    let architecture = smallArchitecture(type, pairing: pairing, isTied: type == "qwen2")
+    let inventory = smallInventory(architecture, .f32, hasBiases: type == "qwen2")
+    for (name, distance) in try distances(architecture, inventory) { #expect(distance < floatBound, "\(name)") }
+  }
+
+  @Test(arguments: [BlockFormat.f32, .f16, .q4_0, .q5_k])
+  func `a prompt in one go equals the naive twin, also across micro-batches`(format: BlockFormat) throws {
+    let architecture = smallArchitecture()
+    let inventory = smallInventory(architecture, format)
+    for (name, distance) in try distances(architecture, inventory, threads: 2, isPrefill: true) {
+      // The head of the last token is a matrix-vector product: its input is in 8 bits for integer formats.
+      #expect(distance < (format == .q4_0 ? int8Bound : floatBound), "\(name)")
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `a sliding window hides what lies before it`(isPrefill: Bool) throws {
+    let architecture = smallArchitecture("mistral", window: 3)
+    let inventory = smallInventory(architecture, .f32)
+    for (name, distance) in try distances(architecture, inventory, isPrefill: isPrefill) {
+      #expect(distance < floatBound, "\(name)")
+    }
+  }
+
+  @Test(arguments: [KeyValueFormat.f16, .q8_0])
+  func `a cache of fewer bits costs no more than its rounding`(format: KeyValueFormat) throws {
+    let architecture = smallArchitecture()
+    let inventory = smallInventory(architecture, .f32)
+    for (name, distance) in try distances(architecture, inventory, keyValueFormat: format) {
+      // Half precision rounds by 2⁻¹²; an 8-bit block by half a step in 127 of its largest.
+      #expect(distance < (format == .f16 ? 2e-3 : 0.02), "\(name)")
+      #expect(distance > 0)
+    }
+  }
+
+  @Test(arguments: BlockFormat.allCases.filter { ![.f64, .i8, .i16, .i32, .i64].contains($0) })
+  func `every type decodes through the runtime`(format: BlockFormat) throws {
+    let architecture = smallArchitecture(layers: 1)
+    let inventory = smallInventory(architecture, format)
+    let isInteger = [BlockFormat.q8_0, .q4_0, .q4_k, .q6_k].contains(format)
+    for (name, distance) in try distances(architecture, inventory) {
+      #expect(distance < (isInteger ? int8Bound : floatBound), "\(name)")
+    }
+  }
+
+  @Test func `any number of threads gives the same logits, bit for bit`() throws {
+    let architecture = smallArchitecture()
+    let inventory = smallInventory(architecture, .q4_k)
+    for kernels in runnableKernels() {
+      let runs = try (1...3).map { threads in
+        try withPool(threads) { pool in
+          let weights = try SyntheticWeights(inventory: inventory, seed: 3, pool: pool)
+          let session = try InferenceSession(
+            architecture: architecture, weights: weights, workload: Workload(contextTokens: 64), kernels: kernels,
+            pool: pool)
+          let prefill = Array(try session.logits(after: tokens))
+          return prefill + Array(try session.logits(after: [9]))
+        }
+      }
+      #expect(runs[1] == runs[0] && runs[2] == runs[0], "\(kernels.name)")
+    }
+  }
+
+  @Test func `sequences do not see each other`() throws {
+    let architecture = smallArchitecture()
+    let inventory = smallInventory(architecture, .f32)
+    try withPool(2) { pool in
+      let weights = try SyntheticWeights(inventory: inventory, pool: pool)
+      let session = try InferenceSession(
+        architecture: architecture, weights: weights, workload: Workload(contextTokens: 32, sequences: 2),
+        kernels: .best, pool: pool)
+      let alone = Array(try session.logits(after: tokens, sequence: 0))
+      try session.run([1, 2, 3], sequence: 1)
+      session.truncate(sequence: 0)
+      try session.run(Array(tokens.dropLast()), sequence: 0)
+      try session.run([4, 5], sequence: 1)
+      session.truncate(to: 0, sequence: 0)
+      #expect(Array(try session.logits(after: tokens, sequence: 0)) == alone)
+      #expect(session.length(sequence: 1) == 5)
+    }
+  }
+}
+
+@Suite struct RuntimeMemoryTests {
+  @Test(arguments: [(1, KeyValueFormat.f16), (2, .q8_0), (3, .f32)])
+  func `the runtime allocates exactly what the plan says`(threads: Int, format: KeyValueFormat) throws {
+    for heads in [2, 4, 8] {
+      let architecture = smallArchitecture(heads: heads, keyValueHeads: 2)
+      let inventory = smallInventory(architecture, .q8_0, hasBiases: true)
+      let workload = Workload(contextTokens: 100, sequences: threads, keyValueFormat: format, microBatch: 32)
+      try withPool(threads) { pool in
+        let weights = try SyntheticWeights(inventory: inventory, pool: pool)
+        let session = try InferenceSession(
+          architecture: architecture, weights: weights, workload: workload, kernels: .best, pool: pool)
+        let plan = RuntimeMemoryPlan(
+          architecture: architecture, inventory: inventory, workload: workload, threads: threads)
+        #expect(weights.allocated == plan.bytes(.weights))
+        #expect(weights.allocated + session.allocatedWithoutWeights == plan.total)
+      }
+    }
+  }
+
+  @Test func `the cache of TinyLlama at 4096 tokens is 88 MiB in halves and 46.75 MiB in q8_0`() {
+    // Measured by llama.cpp for 22 layers of 4 KV heads of 64.
+    let attention = Attention(heads: 32, keyValueHeads: 4, keyWidth: 64, valueWidth: 64)
+    let layer = LayerDescription(mixers: [.attention(attention)], feedForward: FeedForward(width: 5632))
+    let architecture = ModelArchitecture(
+      modelType: "llama", vocabularySize: 32_000, hiddenSize: 2048, contextLength: 2048,
+      layers: Array(repeating: layer, count: 22), hasTiedEmbeddings: false)
+    func cache(_ format: KeyValueFormat) -> ByteCount {
+      let plan = RuntimeMemoryPlan(
+        architecture: architecture, inventory: TensorInventory(tensors: []),
+        workload: Workload(contextTokens: 4096, keyValueFormat: format), threads: 2)
+      return plan.bytes(.keys) + plan.bytes(.values)
+    }
+    #expect(cache(.f16) == .mebibytes(88))
+    #expect(cache(.q8_0) == .mebibytes(46.75))
+  }
+
+  @Test func `the plan's constants are those of the kernels`() throws {
+    for kernels in runnableKernels() { #expect(kernels.planConstantsHold, "\(kernels.name)") }
+  }
+
+  @Test func `what does not run is refused before anything is allocated`() throws {
+    try withPool(1) { pool in
+      let architecture = smallArchitecture("gemma2")
+      let weights = try SyntheticWeights(inventory: smallInventory(architecture, .f32), pool: pool)
+      #expect(throws: LanguageRuntimeError.self) {
+        try InferenceSession(
+          architecture: architecture, weights: weights, workload: Workload(), kernels: .best, pool: pool)
+      }
+      let awq = TensorInventory(tensors: [
+        TensorDescription(.tokenEmbedding, rows: 8, columns: 128, format: .awq(bits: 4, group: 128))
+      ])
+      #expect(throws: LanguageRuntimeError.unsupportedFormat(tensor: "token_embd.weight", format: "awq4-g128")) {
+        try SyntheticWeights(inventory: awq, pool: pool)
+      }
+    }
+  }
+
+  @Test func `a full context and a foreign token are refused with their figures`() throws {
+    try withPool(1) { pool in
+      let architecture = smallArchitecture()
+      let weights = try SyntheticWeights(inventory: smallInventory(architecture, .f16), pool: pool)
+      let session = try InferenceSession(
+        architecture: architecture, weights: weights, workload: Workload(contextTokens: 4), kernels: .best, pool: pool)
+      #expect(throws: LanguageRuntimeError.contextFull(limit: 4)) { try session.run([1, 2, 3, 4, 5]) }
+      #expect(throws: LanguageRuntimeError.tokenOutOfRange(token: 96, vocabulary: 96)) { try session.run([96]) }
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import JSONText
+import Testing
+
+/// The built program, run as a person runs it, with a data folder of its own.
+struct Program {
+  struct Outcome {
+    var exitCode: Int32
+    /// Ended by a signal rather than by itself.
+    var isCrash: Bool
+    var output: String
+    var errors: String
+
+    /// Standard output as one JSON value.
+    func json() throws -> JSON { try JSON(parsing: output) }
+  }
+
+  let dataHome: URL
+
+  /// Beside the test bundle, where the build puts every product.
+  static var executable: URL {
+    URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+      .appendingPathComponent("anprobe")
+  }
+
+  /// Runs the body with a program whose data folder is new and empty, and removes the folder.
+  static func with<Result>(_ body: (Program) throws -> Result) throws -> Result {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("anprobe-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    return try body(Program(dataHome: folder))
+  }
+
+  static func run(_ arguments: [String]) throws -> Outcome { try with { try $0.run(arguments) } }
+  static func run(_ arguments: String...) throws -> Outcome { try run(arguments) }
+
+  func run(_ arguments: String...) throws -> Outcome { try run(arguments) }
+
+  func run(_ arguments: [String]) throws -> Outcome {
+    // Files, not pipes: an answer of any length fits.
+    let names = ["output", "errors"].map { dataHome.appendingPathComponent("\($0)-\(UUID().uuidString)") }
+    for name in names { try Data().write(to: name) }
+    let handles = try names.map { try FileHandle(forWritingTo: $0) }
+    let process = self.process(arguments)
+    process.standardOutput = handles[0]
+    process.standardError = handles[1]
+    try process.run()
+    process.waitUntilExit()
+    let texts = try names.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
+    return Outcome(
+      exitCode: process.terminationStatus, isCrash: process.terminationReason == .uncaughtSignal, output: texts[0],
+      errors: texts[1])
+  }
+
+  /// Ready to run, with nothing on standard input.
+  func process(_ arguments: [String]) -> Process {
+    let process = Process()
+    process.executableURL = Self.executable
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(["XDG_DATA_HOME": dataHome.path]) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    return process
+  }
+
+  func write(_ text: String, to name: String) throws -> String {
+    let file = dataHome.appendingPathComponent(name)
+    try Data(text.utf8).write(to: file)
+    return file.path
+  }
+
+  /// A llama of 256 wide layers: loads and runs in an instant.
+  func writeSmallModel() throws -> String {
+    try write(
+      """
+      {"model_type": "llama", "vocab_size": 512, "hidden_size": 256, "intermediate_size": 512,
+       "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "torch_dtype": "float16",
+       "max_position_embeddings": 512, "tie_word_embeddings": false}
+      """, to: "config.json")
+  }
+}
+
+/// The trained model of 260,032 weights beside another target's tests.
+let storiesFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .appendingPathComponent("InferenceTests/Models/stories260K-f32.gguf").path
+
+/// The member under a path such as `model.name`.
+func member(_ json: JSON, _ path: String) -> JSON? {
+  path.split(separator: ".").reduce(json) { $0?[String($1)] }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import JSONText
+import Testing
+
+/// Exit codes, and what is said when there is no answer.
+@Suite struct RefusalTests {
+  struct Refusal: CustomTestStringConvertible {
+    var arguments: [String]
+    /// What the message must name.
+    var names: String
+    var testDescription: String { arguments.joined(separator: " ") }
+    init(_ names: String, _ arguments: String...) {
+      self.names = names
+      self.arguments = arguments
+    }
+  }
+
+  static let refusals = [
+    Refusal("frobnicate", "frobnicate"),
+    Refusal("model", "estimate"),
+    Refusal("--config", "estimate", "tinyllama-1.1b", "--config", "config.json"),
+    Refusal("q9_z", "estimate", "tinyllama-1.1b", "--variant", "q9_z"),
+    Refusal("-4", "estimate", "tinyllama-1.1b", "--context=-4"),
+    Refusal("0", "estimate", "tinyllama-1.1b", "--context", "0"),
+    Refusal("99999999999999999999", "estimate", "tinyllama-1.1b", "--context", "99999999999999999999"),
+    Refusal("positions", "estimate", "tinyllama-1.1b", "--context", "1000000000", "--users", "1000000000"),
+    Refusal("positions", "estimate", "tinyllama-1.1b", "--context", "1000000k"),
+    Refusal("bandwidth", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=0GB/s"),
+    Refusal("12bit", "estimate", "tinyllama-1.1b", "--kv", "12bit"),
+    Refusal("vllm", "estimate", "tinyllama-1.1b", "--engine", "vllm"),
+    Refusal("no such machine", "fits", "--machine", "no such machine"),
+    Refusal("memory", "fits", "--machine", "kind=gpu,memory=24,bandwidth=1008GB/s"),
+    Refusal("bandwidth", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=fast"),
+    Refusal("tdp", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=1008GB/s,tdp=-3W"),
+    Refusal("colour", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=1008GB/s,colour=red"),
+    Refusal("either", "fits", "--machine", "RTX 4090", "--root", "/"),
+    Refusal("6", "fits", "tinyllama", "--max-memory", "6"),
+    Refusal("excellent", "fits", "tinyllama", "--max-loss", "excellent"),
+    Refusal("nan", "fits", "tinyllama", "--min-speed", "nan"),
+    Refusal("no-such-model", "fits", "no-such-model"),
+    Refusal("/no/such/file.gguf", "estimate", "/no/such/file.gguf", "--no-calibrate"),
+    Refusal("/no/such/config.json", "estimate", "--config", "/no/such/config.json", "--no-calibrate"),
+    Refusal("/no/such/folder", "probe", "--root", "/no/such/folder"),
+    Refusal("fastest", "measure", "tinyllama-1.1b", "--kernels", "fastest"),
+    Refusal("100", "measure", "tinyllama-1.1b", "--prompt", "90", "--generate", "10", "--context", "64"),
+    Refusal("/etc/passwd", "tokenize", "/etc/passwd", "--text", "x"),
+    Refusal("/etc/passwd", "generate", "/etc/passwd"),
+  ]
+
+  @Test(arguments: refusals) func `bad input is named, exits with 2 and is JSON on demand`(
+    _ refusal: Refusal
+  ) throws {
+    let asked = try Program.run(refusal.arguments + ["--json"])
+    #expect(asked.exitCode == 2)
+    #expect(!asked.isCrash)
+    let error = try #require(try asked.json()["error"])
+    let message = try #require(error["message"]?.stringValue)
+    #expect(message.contains(refusal.names), "\(message)")
+    #expect(error["kind"]?.stringValue?.isEmpty == false)
+    #expect(error["remedy"]?.stringValue?.isEmpty == false)
+  }
+
+  @Test(arguments: refusals.prefix(5)) func `without --json a refusal goes to the error stream alone`(
+    _ refusal: Refusal
+  ) throws {
+    let outcome = try Program.run(refusal.arguments)
+    #expect(outcome.exitCode == 2)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.errors.contains(refusal.names), "\(outcome.errors)")
+  }
+
+  @Test func `a misspelt model is answered with the likely name`() throws {
+    let outcome = try Program.run("estimate", "tinylama-1.1b", "--no-calibrate", "--json")
+    #expect(outcome.exitCode == 2)
+    let remedy = try #require(try outcome.json()["error"]?["remedy"]?.stringValue)
+    #expect(remedy.contains("TinyLlama-1.1B-Chat-v1.0"), "\(remedy)")
+  }
+
+  static let negatives = [
+    ["fits", "llama-3-70b", "--machine", "kind=gpu,memory=1GB,bandwidth=10GB/s"],
+    ["estimate", "llama-3-70b", "--variant", "f16", "--machine", "RTX 4090"],
+    ["recommend", "llama-3-70b", "--machine", "kind=gpu,memory=1GB,bandwidth=10GB/s"],
+    ["fits", "tinyllama", "--machine", "RTX 4090", "--min-speed", "100000"],
+    ["estimate", "llama-3-8b", "--machine", "RTX 4090", "--context", "4096", "--users", "65536"],
+  ]
+
+  @Test(arguments: negatives) func `an answer of no exits with 3, and is still an answer`(
+    _ arguments: [String]
+  ) throws {
+    let outcome = try Program.run(arguments + ["--json"])
+    #expect(outcome.exitCode == 3, "\(outcome.errors)")
+    let json = try outcome.json()
+    #expect(json["command"]?.stringValue == arguments[0])
+    #expect(json["error"] == nil)
+  }
+
+  @Test func `a file that is no config is refused by name, whatever is in it`() throws {
+    try Program.with { program in
+      for text in ["", "{", "[]", "null", "{\"model_type\": 7}", "{\"model_type\": \"llama\", \"hidden_size\": -1}"] {
+        let file = try program.write(text, to: "config.json")
+        let outcome = try program.run("estimate", "--config", file, "--no-calibrate", "--json")
+        #expect(outcome.exitCode == 2, "\(text): \(outcome.output)")
+        #expect(try outcome.json()["error"]?["message"]?.stringValue?.contains(file) == true, "\(text)")
+      }
+    }
+  }
+
+  @Test func `help names every command, and each command's help shows an example`() throws {
+    let help = try Program.run("--help")
+    #expect(help.exitCode == 0)
+    #expect(try Program.run("help").output == help.output)
+    let commands = [
+      "fits", "estimate", "recommend", "models", "variants", "machines", "probe", "measure", "validate", "generate",
+      "tokenize", "history",
+    ]
+    for command in commands {
+      #expect(help.output.contains("  \(command) "), "\(command)")
+      let own = try Program.run(command, "--help")
+      #expect(own.exitCode == 0)
+      #expect(own.output.contains("anprobe \(command)"), "\(command)")
+      #expect(own.output.contains("--json"), "\(command)")
+    }
+  }
+
+  @Test func `the version is three numbers and nothing else`() throws {
+    let outcome = try Program.run("--version")
+    #expect(outcome.exitCode == 0)
+    #expect(outcome.errors.isEmpty)
+    let parts = outcome.output.trimmingCharacters(in: .newlines).split(separator: ".")
+    #expect(parts.count == 3)
+    #expect(parts.allSatisfy { Int($0) != nil })
+  }
+
+  @Test func `an answer in a pipe has no colours and no progress`() throws {
+    let outcome = try Program.run("fits", "tinyllama", "--machine", "RTX 4090")
+    #expect(outcome.exitCode == 0)
+    #expect(!outcome.output.contains("\u{1B}"))
+    #expect(outcome.errors.isEmpty)
+  }
+
+  @Test func `a damaged archive is refused by name and left as it is`() throws {
+    try Program.with { program in
+      let folder = program.dataHome.appendingPathComponent("anprobe")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      let file = folder.appendingPathComponent("anprobe.sqlite")
+      let bytes = Data("this is no database, but somebody may miss it".utf8)
+      try bytes.write(to: file)
+      let outcome = try program.run("history", "--json")
+      #expect(outcome.exitCode == 1)
+      #expect(try outcome.json()["error"]?["message"]?.stringValue?.contains(file.path) == true)
+      #expect(try Data(contentsOf: file) == bytes)
+      // An estimate needs no archive.
+      #expect(try program.run("estimate", "tinyllama-1.1b", "--no-calibrate").exitCode == 0)
+    }
+  }
+}

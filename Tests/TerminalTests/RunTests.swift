@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import JSONText
+import Testing
+
+/// The commands that run models, keep measurements and write files.
+@Suite struct RunTests {
+  @Test func `a measurement has the promised keys, and history keeps it until it is forgotten`() throws {
+    try Program.with { program in
+      let model = try program.writeSmallModel()
+      let run = try program.run(
+        "measure", "--config", model, "--full", "--prompt", "16", "--generate", "4", "--context", "32", "--samples",
+        "3", "--threads", "1", "--json")
+      #expect(run.exitCode == 0, "\(run.errors)")
+      let json = try run.json()
+      for key in ["model", "variant", "synthetic", "kernels", "peakResidentBytes", "energy", "warnings"] {
+        #expect(json[key] != nil, "\(key)")
+      }
+      #expect(json["threads"]?.intValue == 1)
+      #expect(json["synthetic"]?.boolValue == true)
+      #expect(try #require(json["allocatedBytes"]?.intValue) > 0)
+      for (phase, tokens) in [("prefill", 16), ("decode", 4)] {
+        let rates = try #require(json[phase]?["tokensPerSecond"])
+        #expect(json[phase]?["tokens"]?.intValue == tokens)
+        let samples = try #require(rates["samples"]?.arrayValue).compactMap(\.doubleValue)
+        #expect(samples.count == 3)
+        #expect(rates["median"]?.doubleValue == samples.sorted()[1])
+      }
+
+      let kept = try #require(try program.run("history", "--json").json()["measurements"]?.arrayValue)
+      #expect(kept.count == 1)
+      #expect(kept.first?["decode"] == json["decode"])
+      let number = try #require(kept.first?["number"]?.intValue)
+      #expect(try program.run("history", "--forget", "\(number)").exitCode == 0)
+      #expect(try program.run("history", "--json").json()["measurements"]?.arrayValue?.isEmpty == true)
+      #expect(try program.run("history", "--forget", "\(number)").exitCode == 2)
+    }
+  }
+
+  @Test func `a validation names every quantity's median error and fails beyond the tolerance`() throws {
+    try Program.with { program in
+      let model = try program.writeSmallModel()
+      let arguments = [
+        "validate", model, "--variant", "q8_0", "--variant", "f16", "--no-calibrate", "--prompt", "16", "--generate",
+        "4", "--context", "32", "--full", "--samples", "1", "--json",
+      ]
+      let generous = try program.run(arguments + ["--tolerance", "1000"])
+      #expect(generous.exitCode == 0, "\(generous.errors)")
+      let json = try generous.json()
+      let rows = try #require(json["rows"]?.arrayValue)
+      #expect(rows.compactMap { $0["variant"]?.stringValue } == ["q8_0", "f16"])
+      for row in rows {
+        let (estimate, measured) = (row["estimate"]?.doubleValue ?? .nan, row["measured"]?.doubleValue ?? .nan)
+        #expect(row["quantity"]?.stringValue == "memory")
+        #expect(abs((row["relativeError"]?.doubleValue ?? .nan) - (estimate - measured) / measured) < 1e-9)
+      }
+      #expect(json["medianAbsoluteError"]?["decode"] == .null)
+      #expect(json["medianAbsoluteError"]?["memory"]?.doubleValue != nil)
+      #expect(try program.run(arguments + ["--tolerance", "1e-9"]).exitCode == 1)
+    }
+  }
+
+  @Test func `greedy generation of the small trained model gives its reference tokens and a story`() throws {
+    let reference = URL(fileURLWithPath: storiesFile).deletingLastPathComponent()
+      .appendingPathComponent("expected.json")
+    let expected = try #require(try JSON(parsing: Array(Data(contentsOf: reference)))["greedy_ids"]?.arrayValue)
+    let json = try Program.run(
+      "generate", storiesFile, "--prompt", "", "--temperature", "0", "--tokens", "40", "--json"
+    ).json()
+    #expect(json["tokens"]?.arrayValue == Array(expected.prefix(40)))
+    #expect(json["text"]?.stringValue?.contains("Once upon a time") == true)
+  }
+
+  @Test func `the beginning-of-sequence token is left out on demand`() throws {
+    let arguments = ["tokenize", storiesFile, "--text", "Once upon a time", "--json"]
+    let whole = try #require(try Program.run(arguments).json()["tokens"]?.arrayValue)
+    let plain = try #require(try Program.run(arguments + ["--no-special"]).json()["tokens"]?.arrayValue)
+    #expect(whole.first?.intValue == 1)
+    #expect(Array(whole.dropFirst()) == plain)
+  }
+
+  @Test func `a saved profile is a machine to plan for`() throws {
+    try Program.with { program in
+      let file = program.dataHome.appendingPathComponent("here.json").path
+      let probed = try program.run("probe", "--save", file, "--json")
+      #expect(probed.exitCode == 0, "\(probed.errors)")
+      let json = try program.run("estimate", "tinyllama-1.1b", "--machine", file, "--json").json()
+      #expect(json["machine"]?["name"] == (try probed.json())["profile"]?["name"])
+    }
+  }
+
+  @Test func `a recorded machine answers as the machine did`() throws {
+    try Program.with { program in
+      let file = program.dataHome.appendingPathComponent("here.tar").path
+      let here = try program.run("probe", "--snapshot", file, "--json")
+      #expect(here.exitCode == 0, "\(here.errors)")
+      let recorded = try program.run("probe", "--root", file, "--json")
+      #expect(recorded.exitCode == 0, "\(recorded.errors)")
+      for key in ["architecture", "coreCount", "processingUnitCount", "packageCount", "caches"] {
+        let path = "profile.processor.\(key)"
+        #expect(try member(recorded.json(), path) == (try member(here.json(), path)), "\(key)")
+      }
+    }
+  }
+
+  @Test func `a reader that closes the pipe early ends the program quietly`() throws {
+    try Program.with { program in
+      let process = program.process(["machines", "--json"])
+      let (output, errors) = (Pipe(), Pipe())
+      process.standardOutput = output
+      process.standardError = errors
+      try process.run()
+      try output.fileHandleForReading.close()
+      let complaints = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationReason == .exit)
+      #expect(process.terminationStatus == 0)
+      #expect(complaints.isEmpty)
+    }
+  }
+}
