@@ -3,16 +3,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hwloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-// hwloc needs 0.1 s for 256 PUs; a recording that takes longer than this is broken.
-enum { CHILD_SECONDS = 10 };
+// hwloc needs 0.1 s for 256 PUs. A child that takes longer than this reads a broken recording, or was forked while
+// another thread held a lock that the C library does not mend: a second one then succeeds.
+enum { CHILD_SECONDS = 5, CHILD_TRIES = 2 };
 
 typedef struct {
   char *bytes;
@@ -125,8 +129,17 @@ static long discover(char *text, size_t capacity) {
   return out.length < capacity ? (long)out.length : -ENOSPC;
 }
 
+// Closes what other threads have open: their readers wait for the end of pipes that this child would keep alive.
+static void keep_only(int descriptor) {
+  if (descriptor > 3) syscall(SYS_close_range, 3u, (unsigned)descriptor - 1, 0u);
+  syscall(SYS_close_range, (unsigned)descriptor + 1, ~0u, 0u);
+}
+
 static _Noreturn void discover_in_child(chp_topology_source source, const char *folder, int descriptor, size_t capacity) {
-  alarm(CHILD_SECONDS);
+  keep_only(descriptor);
+  // Freed of handlers that the program set for itself: a crash ends this process and nothing else.
+  signal(SIGSEGV, SIG_DFL);
+  signal(SIGABRT, SIG_DFL);
   // hwloc complains on standard error about odd recordings; what it could not say shows in our own notes.
   int quiet = open("/dev/null", O_WRONLY);
   if (quiet >= 0) dup2(quiet, STDERR_FILENO);
@@ -147,42 +160,58 @@ static _Noreturn void discover_in_child(chp_topology_source source, const char *
   _exit(0);
 }
 
-// Reads exactly `length` bytes; 0, or -1 when the child ends early.
-static int read_all(int descriptor, void *bytes, size_t length) {
+static double seconds_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+// Reads exactly `length` bytes; -EIO when the child ends early, -ETIMEDOUT past the deadline.
+static long read_all(int descriptor, void *bytes, size_t length, double deadline) {
   for (size_t got = 0; got < length;) {
-    ssize_t step = read(descriptor, (char *)bytes + got, length - got);
+    struct pollfd ready = {.fd = descriptor, .events = POLLIN};
+    double left = deadline - seconds_now();
+    int count = left > 0 ? poll(&ready, 1, (int)(left * 1000) + 1) : 0;
+    if (count == 0) return -ETIMEDOUT;
+    ssize_t step = count > 0 ? read(descriptor, (char *)bytes + got, length - got) : -1;
     if (step < 0 && errno == EINTR) continue;
-    if (step <= 0) return -1;
+    if (step <= 0) return -EIO;
     got += (size_t)step;
   }
   return 0;
 }
 
-long chp_topology(chp_topology_source source, const char *folder, char *text, size_t capacity) {
-  if (source == CHP_LIVE) return discover(text, capacity);
+static long receive(int descriptor, char *text, size_t capacity) {
+  double deadline = seconds_now() + CHILD_SECONDS;
+  long length = 0;
+  long failure = read_all(descriptor, &length, sizeof length, deadline);
+  if (failure) return failure;
+  if (length <= 0) return length;
+  if ((size_t)length >= capacity) return -EIO;
+  failure = read_all(descriptor, text, (size_t)length, deadline);
+  return failure ? failure : length;
+}
+
+static long discover_in_process(chp_topology_source source, const char *folder, char *text, size_t capacity) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
   pid_t child = fork();
-  if (child == 0) {
-    // Freed of handlers that the program set for itself, so that the alarm ends this process.
-    signal(SIGALRM, SIG_DFL);
-    signal(SIGSEGV, SIG_DFL);
-    signal(SIGABRT, SIG_DFL);
-    discover_in_child(source, folder, ends[1], capacity);
-  }
+  if (child == 0) discover_in_child(source, folder, ends[1], capacity);
   int failure = errno;
   close(ends[1]);
-  long length = child < 0 ? -failure : -EIO;
-  if (child > 0) {
-    long told = 0;
-    if (read_all(ends[0], &told, sizeof told) == 0) {
-      if (told <= 0) length = told;
-      else if ((size_t)told < capacity && read_all(ends[0], text, (size_t)told) == 0) length = told;
-    }
-    close(ends[0]);
-    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
-    return length;
-  }
+  long length = child < 0 ? -failure : receive(ends[0], text, capacity);
   close(ends[0]);
+  if (child < 0) return length;
+  // Not an alarm in the child: it inherits a mask that may block it.
+  kill(child, SIGKILL);
+  while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
+  return length;
+}
+
+long chp_topology(chp_topology_source source, const char *folder, char *text, size_t capacity) {
+  if (source == CHP_LIVE) return discover(text, capacity);
+  long length = -ETIMEDOUT;
+  for (int attempt = 0; attempt < CHILD_TRIES && length == -ETIMEDOUT; attempt++)
+    length = discover_in_process(source, folder, text, capacity);
   return length;
 }

@@ -2,6 +2,7 @@
 import Archive
 import Evidence
 import Foundation
+import TestSupport
 import Testing
 
 /// A process that is killed while it saves. It is this very test program, started again for one test only.
@@ -23,24 +24,21 @@ import Testing
   @Test(.enabled(if: path == nil, "not in the process that will be killed"), arguments: [1, 7, 25])
   func `what was reported as saved survives SIGKILL, in a file without damage`(_ patience: Int) throws {
     try Fixture.withPath { path in
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-      process.arguments = ["--testing-library", "swift-testing", "--filter", "writer that saves until it is killed"]
-      process.environment = ProcessInfo.processInfo.environment.merging([Self.variable: path]) { $1 }
-      let output = Pipe()
-      process.standardOutput = output
-      process.standardError = FileHandle.nullDevice
-      try process.run()
+      let output = try ChildProcess.Pipe()
+      defer { close(output.reading) }
+      let process = try ChildProcess(
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
+        ["--testing-library", "swift-testing", "--filter", "writer that saves until it is killed"],
+        environment: [Self.variable: path], output: .pipe(output))
       var text = Data()
       while text.split(separator: 10).count(where: { $0.starts(with: Array("saved ".utf8)) }) < patience {
-        let more = output.fileHandleForReading.availableData
+        let more = output.read()
         guard !more.isEmpty else { break }
         text += more
       }
-      kill(process.processIdentifier, SIGKILL)
-      text += output.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
-      #expect(process.terminationReason == .uncaughtSignal)
+      kill(process.identifier, SIGKILL)
+      text += output.readToEnd()
+      #expect(process.wait() == .signal(SIGKILL))
 
       // A last line may be torn; a whole one was reported.
       let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)

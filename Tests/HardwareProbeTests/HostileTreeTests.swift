@@ -40,6 +40,20 @@ import Testing
     }
   }
 
+  @Test func `that stalls hwloc costs hwloc's part and not the answer`() throws {
+    try withFolder { folder in
+      try write(["sys/devices/system/cpu/online": "0-1\n", "proc/cpuinfo": "processor : 0\n"], below: folder)
+      for index in 0..<2 {
+        let topology = folder.appendingPathComponent("sys/devices/system/cpu/cpu\(index)/topology").path
+        try FileManager.default.createDirectory(atPath: topology, withIntermediateDirectories: true)
+        // hwloc opens this one and waits for a writer that never comes.
+        #expect(mkfifo(topology + "/core_cpus", 0o600) == 0)
+      }
+      let profile = try HardwareProbe(root: folder.path).profile()
+      #expect(profile.processor.processingUnitCount == 2)
+    }
+  }
+
   @Test func `with numbers beyond all machines never overflows`() throws {
     try withFolder { folder in
       let huge = "99999999999999999999999999"

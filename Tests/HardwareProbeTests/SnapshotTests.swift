@@ -88,15 +88,11 @@ import Testing
   }
 
   private func output(_ program: String, _ arguments: [String]) throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    try process.run()
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+    let pipe = try ChildProcess.Pipe()
+    defer { close(pipe.reading) }
+    let process = try ChildProcess(program, arguments, output: .pipe(pipe))
+    let data = pipe.readToEnd()
+    #expect(process.wait() == .exit(0))
     return String(decoding: data, as: UTF8.self)
   }
 }

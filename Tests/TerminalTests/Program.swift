@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import JSONText
+import TestSupport
 import Testing
 
 /// The built program, run as a person runs it, with a data folder of its own.
@@ -40,27 +41,20 @@ struct Program {
   func run(_ arguments: [String]) throws -> Outcome {
     // Files, not pipes: an answer of any length fits.
     let names = ["output", "errors"].map { dataHome.appendingPathComponent("\($0)-\(UUID().uuidString)") }
-    for name in names { try Data().write(to: name) }
-    let handles = try names.map { try FileHandle(forWritingTo: $0) }
-    let process = self.process(arguments)
-    process.standardOutput = handles[0]
-    process.standardError = handles[1]
-    try process.run()
-    process.waitUntilExit()
+    let end = try start(arguments, output: .file(path: names[0].path), errors: .file(path: names[1].path)).wait()
     let texts = try names.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
-    return Outcome(
-      exitCode: process.terminationStatus, isCrash: process.terminationReason == .uncaughtSignal, output: texts[0],
-      errors: texts[1])
+    switch end {
+    case .exit(let code): return Outcome(exitCode: code, isCrash: false, output: texts[0], errors: texts[1])
+    case .signal(let number): return Outcome(exitCode: number, isCrash: true, output: texts[0], errors: texts[1])
+    }
   }
 
-  /// Ready to run, with nothing on standard input.
-  func process(_ arguments: [String]) -> Process {
-    let process = Process()
-    process.executableURL = Self.executable
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(["XDG_DATA_HOME": dataHome.path]) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    return process
+  /// Starts the program with nothing on standard input.
+  func start(
+    _ arguments: [String], output: ChildProcess.Output = .nowhere, errors: ChildProcess.Output = .nowhere
+  ) throws -> ChildProcess {
+    try ChildProcess(
+      Self.executable.path, arguments, environment: ["XDG_DATA_HOME": dataHome.path], output: output, errors: errors)
   }
 
   func write(_ text: String, to name: String) throws -> String {

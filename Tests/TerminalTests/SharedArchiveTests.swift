@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import JSONText
+import TestSupport
 import Testing
 
 /// Several processes and one data folder.
@@ -9,18 +10,12 @@ import Testing
     // Without the lock one of eight failed in about one round of twenty.
     for round in 1...5 {
       try Program.with { program in
-        let processes = (0..<8).map { _ in program.process(["history", "--json"]) }
-        let outputs = processes.map { process in
-          let pipe = Pipe()
-          process.standardOutput = pipe
-          process.standardError = FileHandle.nullDevice
-          return pipe
-        }
-        for process in processes { try process.run() }
-        for (process, output) in zip(processes, outputs) {
-          process.waitUntilExit()
-          let answer = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-          #expect(process.terminationStatus == 0, "round \(round): \(answer)")
+        let names = (0..<8).map { program.dataHome.appendingPathComponent("answer-\($0)").path }
+        let processes = try names.map { try program.start(["history", "--json"], output: .file(path: $0)) }
+        for (process, name) in zip(processes, names) {
+          let end = process.wait()
+          let answer = try String(contentsOfFile: name, encoding: .utf8)
+          #expect(end == .exit(0), "round \(round): \(answer)")
         }
       }
     }
@@ -29,21 +24,13 @@ import Testing
   @Test func `processes that measure at once keep all they reported`() throws {
     try Program.with { program in
       let model = try program.writeSmallModel()
-      let processes = (0..<4).map { _ in
-        program.process([
+      let processes = try (0..<4).map { _ in
+        try program.start([
           "measure", "--config", model, "--full", "--prompt", "8", "--generate", "2", "--context", "16", "--samples",
           "1", "--threads", "1", "--json",
         ])
       }
-      for process in processes {
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-      }
-      for process in processes {
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
-      }
+      for process in processes { #expect(process.wait() == .exit(0)) }
       let kept = try program.run("history", "--json").json()["measurements"]?.arrayValue
       #expect(kept?.count == 4)
     }
