@@ -35,8 +35,10 @@ struct TimedRun {
   var isEmpty: Bool { !isComplete && prefill.isEmpty }
 
   private var promptTokens: Int { max(1, request.workload.promptTokens) }
+  /// A model that is its own sample is not run longer than a larger one.
   private var decodeTokens: Int {
-    sample == nil ? request.workload.generatedTokens : min(Self.sampledTokens, request.workload.generatedTokens)
+    let generated = request.workload.generatedTokens
+    return request.mode == .full ? generated : min(Self.sampledTokens, generated)
   }
 
   /// Tokens that nobody chose: every id is in the vocabulary.
