@@ -8,6 +8,10 @@ package enum CompressionError: ExplainedError, Equatable {
   /// A step of the grammar whose effect nothing implements yet.
   case notOfferedYet(step: String, family: LaterStep)
   case badParameter(step: String, expected: String)
+  /// A change of shape after the step that stores the weights.
+  case wrongOrder(step: String, after: String)
+  /// The model's shapes do not allow the step.
+  case notApplicable(step: String, model: String, reason: String)
 
   package var kind: String {
     switch self {
@@ -15,6 +19,8 @@ package enum CompressionError: ExplainedError, Equatable {
     case .unknownStep: "variant_unknown"
     case .notOfferedYet: "variant_not_offered"
     case .badParameter: "variant_bad_parameter"
+    case .wrongOrder: "variant_wrong_order"
+    case .notApplicable: "variant_not_applicable"
     }
   }
 
@@ -26,6 +32,10 @@ package enum CompressionError: ExplainedError, Equatable {
       "The compression step '\(step)' (\(family.meaning)) is known but not offered yet."
     case .badParameter(let step, let expected):
       "The compression step '\(step)' has a parameter that is not offered; expected \(expected)."
+    case .wrongOrder(let step, let after):
+      "The compression step '\(step)' changes shapes, and '\(after)' before it has already stored the weights."
+    case .notApplicable(let step, let model, let reason):
+      "The compression step '\(step)' cannot be applied to '\(model)': \(reason)."
     }
   }
 
@@ -36,6 +46,8 @@ package enum CompressionError: ExplainedError, Equatable {
       "Did you mean \(suggestions.map { "'\($0)'" }.joined(separator: ", "))? Offered are \(Self.offered)."
     case .unknownStep, .notOfferedYet: "Offered are \(Self.offered)."
     case .badParameter(_, let expected): "Write \(expected)."
+    case .wrongOrder(let step, let after): "Write it first: '\(step)+\(after)'."
+    case .notApplicable: "Take a smaller step, or another model."
     }
   }
 

@@ -5,6 +5,7 @@ extension CompressionStep {
   /// How a person makes it from the published model.
   package var howToObtain: String {
     switch self {
+    case .structure(let step): step.howToObtain
     case .mixture(let mixture, let hasMatrix): Self.quantize(mixture, hasMatrix: hasMatrix)
     case .uniform(let format):
       switch format {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package import LanguageModel
 
-/// One change of a model.
+/// One change of a model: of its shapes, or of how all of its tensors are stored.
 package enum CompressionStep: Hashable, Sendable {
+  case structure(StructuralStep)
   /// A recipe of llama.cpp. The importance matrix counts only where the recipe depends on one.
   case mixture(GGUFMixture, hasImportanceMatrix: Bool)
   /// Every matrix in one GGUF type, embedding and head included.
@@ -19,6 +20,7 @@ package enum CompressionStep: Hashable, Sendable {
     case .uniform(let format):
       GGUFMixture(rawValue: format.rawValue) == nil ? format.rawValue : "\(format.rawValue)-pure"
     case .linearLayers(let format): format.name
+    case .structure(let step): step.name
     }
   }
 }

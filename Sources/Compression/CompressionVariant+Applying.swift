@@ -2,10 +2,20 @@
 package import LanguageModel
 
 extension CompressionVariant {
-  /// The model's tensors as this variant stores them, in the same order.
+  /// The model with this variant's changes of shape, and its tensors stored as before.
+  ///
+  /// - Throws: `CompressionError.notApplicable` for a model whose shapes do not allow a step.
+  package func restructured(
+    _ description: LanguageModelDescription
+  ) throws(CompressionError) -> LanguageModelDescription {
+    var result = description
+    for step in structure { result = try step.applied(to: result) }
+    return result
+  }
+
+  /// The tensors of a restructured model as this variant stores them, in the same order.
   package func inventory(of inventory: TensorInventory, _ architecture: ModelArchitecture) -> TensorInventory {
-    // Every step so far replaces the formats of the one before.
-    let assignment = FormatAssignment(steps.last, facts: MixtureFacts(inventory, architecture))
+    let assignment = FormatAssignment(storage, facts: MixtureFacts(inventory, architecture))
     var result = inventory
     var counter = PositionCounter()
     for index in result.tensors.indices {
@@ -17,16 +27,18 @@ extension CompressionVariant {
     return result
   }
 
-  /// The model as this variant stores it.
-  package func applied(to description: LanguageModelDescription) -> LanguageModelDescription {
-    var result = description
-    result.inventory = inventory(of: description.inventory, description.architecture)
+  /// The model as this variant makes and stores it.
+  ///
+  /// - Throws: `CompressionError.notApplicable` for a model whose shapes do not allow a step.
+  package func applied(to description: LanguageModelDescription) throws(CompressionError) -> LanguageModelDescription {
+    var result = try restructured(description)
+    result.inventory = inventory(of: result.inventory, result.architecture)
     return result
   }
 
-  /// The sums over `inventory(of:_:)` without making the list.
+  /// The sums over `inventory(of:_:)` of a restructured model without making the list.
   package func summary(of census: TensorCensus) -> VariantSummary {
-    let assignment = FormatAssignment(steps.last, facts: census.facts)
+    let assignment = FormatAssignment(storage, facts: census.facts)
     var summary = VariantSummary(parameters: census.parameters)
     for group in census.groups {
       let choice = assignment.choice(for: group.shape)

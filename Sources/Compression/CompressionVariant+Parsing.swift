@@ -2,10 +2,10 @@
 internal import LanguageModel
 
 extension CompressionVariant {
-  /// Reads steps joined by `+`, in any case: `Q4_K_M`, `awq4-g128`, `q4_0-imatrix`, `q4_k-pure`.
+  /// Reads steps joined by `+`, in any case: `Q4_K_M`, `awq4-g128`, `q4_0-imatrix`, `q4_k-pure`, `depth-8+q8_0`.
   ///
   /// - Throws: `.empty`, `.unknownStep` with the nearest spellings, `.notOfferedYet` for steps of the grammar whose
-  ///   effect is not implemented, `.badParameter`.
+  ///   effect is not offered, `.badParameter`, `.wrongOrder` for a change of shape behind the storage.
   package init(parsing text: String) throws(CompressionError) {
     let words = text.lowercased().split(separator: "+", omittingEmptySubsequences: false).map(String.init)
     guard words != [Self.originalName] else {
@@ -15,6 +15,10 @@ extension CompressionVariant {
     var steps: [CompressionStep] = []
     for word in words { steps.append(try CompressionStep(parsing: word, in: text)) }
     self.init(steps)
+    let kinds = steps.map { if case .structure = $0 { true } else { false } }
+    if let stored = kinds.firstIndex(of: false), let late = kinds[stored...].firstIndex(of: true) {
+      throw .wrongOrder(step: words[late], after: words[stored])
+    }
   }
 }
 
@@ -29,6 +33,8 @@ extension CompressionStep {
       // Where the recipe does not depend on a matrix, both spellings are the same variant.
       let matters = mixture.dependsOnImportanceMatrix || mixture.needsImportanceMatrix
       self = .mixture(mixture, hasImportanceMatrix: matters)
+    } else if let step = try StructuralStep(parsing: word) {
+      self = .structure(step)
     } else if let format = try Self.linearFormat(word, in: text) {
       self = .linearLayers(format)
     } else if let family = LaterStep(matching: word) {
@@ -91,9 +97,9 @@ extension CompressionStep {
   }
 }
 
-/// Steps that the grammar knows and nothing implements yet.
+/// Steps that the grammar knows and that are not offered yet.
 package enum LaterStep: String, Sendable, CaseIterable {
-  case depth, width, sparse, svd, lora, qlora, student
+  case sparse, svd, lora, qlora, student
 
   fileprivate init?(matching word: String) {
     let family = word.prefix { $0 != "-" && $0 != ":" }
@@ -104,8 +110,6 @@ package enum LaterStep: String, Sendable, CaseIterable {
   /// What such a step would do.
   package var meaning: String {
     switch self {
-    case .depth: "removes whole layers"
-    case .width: "removes heads and feed-forward columns"
     case .sparse: "sets weights to zero"
     case .svd: "replaces matrices by products of thinner ones"
     case .lora: "adds a low-rank adapter"

@@ -16,11 +16,23 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
   package var name: String { steps.isEmpty ? Self.originalName : steps.map(\.name).joined(separator: "+") }
   package var description: String { name }
 
+  /// The step that says how tensors are stored, which replaces the formats of any before it; nil keeps the published.
+  package var storage: CompressionStep? {
+    steps.last {
+      if case .structure = $0 { false } else { true }
+    }
+  }
+
+  /// The changes of shape, in order.
+  package var structure: [StructuralStep] {
+    steps.compactMap { if case .structure(let step) = $0 { step } else { nil } }
+  }
+
   /// Whether the result is stored as a GGUF file; everything else is safetensors.
   package var isGGUF: Bool {
-    switch steps.last {
+    switch storage {
     case .mixture, .uniform: true
-    case .linearLayers, nil: false
+    case .linearLayers, .structure, nil: false
     }
   }
 

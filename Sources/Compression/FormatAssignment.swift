@@ -48,7 +48,7 @@ struct FormatAssignment: Sendable {
     self.facts = facts
     method =
       switch step {
-      case nil: .unchanged
+      case .structure, nil: .unchanged
       case .mixture(let mixture, let hasMatrix):
         .mixture(MixtureRules(mixture, hasImportanceMatrix: hasMatrix, facts: facts))
       case .uniform(let format): .uniform(format)

@@ -36,6 +36,16 @@ package struct CostEstimator: Sendable {
         RuntimeWeights(alignedBytes: .zero, tensorCount: 0, vectorElements: 0)))
   }
 
+  /// The estimator of what a variant's changes of shape leave of the model.
+  ///
+  /// - Throws: `CompressionError.notApplicable` for a model whose shapes do not allow a step.
+  package func restructured(for variant: CompressionVariant) throws(CompressionError) -> CostEstimator {
+    guard !variant.structure.isEmpty else { return self }
+    return CostEstimator(
+      try variant.restructured(description), on: platform, workload: workload, quality: quality)
+  }
+
+  /// - Precondition: the model has the variant's changes of shape already; see `restructured(for:)`.
   package func estimate(_ variant: CompressionVariant) -> CostEstimate {
     let summary = variant.summary(of: census)
     let vectors = platform.engine == .anprobe ? ByteCount(vectorElements * 4) : .zero

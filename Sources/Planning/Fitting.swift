@@ -20,6 +20,8 @@ package struct FitsAnswer: Sendable {
     /// Nil when the best satisfies the constraints.
     package var refusal: Refusal?
     package var all: [CostEstimate]
+    /// Variants that the model's shapes allow.
+    package var estimateCount: Int
   }
 
   package var platform: Platform
@@ -66,21 +68,22 @@ package struct Fitting: Sendable {
     for (entry, result) in zip(entries, results) {
       switch result {
       case .success(let row): rows.append(row)
-      case .failure(let error): unreadable.append((entry.identifier, error.message))
+      case .failure(let error): unreadable.append((entry.identifier, error.reason))
       }
     }
     let keyed = rows.map { (row: $0, key: rank($0)) }
     let sorted = keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.row)
     return FitsAnswer(
       platform: platform, workload: workload, objective: recommender.objective, rows: sorted, unreadable: unreadable,
-      estimateCount: rows.count * variants.count)
+      estimateCount: rows.reduce(0) { $0 + $1.estimateCount })
   }
 
-  private func row(_ entry: ModelCatalogue.Entry) -> Result<FitsAnswer.Row, ConfigurationError> {
-    let description: LanguageModelDescription
-    do { description = try entry.description() } catch { return .failure(error) }
-    let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
-    let all = variants.map(estimator.estimate)
+  /// Why a model has no row.
+  private struct Unreadable: Error { var reason: String }
+
+  private func row(_ entry: ModelCatalogue.Entry) -> Result<FitsAnswer.Row, Unreadable> {
+    let all: [CostEstimate]
+    do throws(Unreadable) { all = try estimates(entry) } catch { return .failure(error) }
     let best: CostEstimate
     if let index = recommender.best(of: all) {
       best = all[index]
@@ -90,7 +93,26 @@ package struct Fitting: Sendable {
     return .success(
       FitsAnswer.Row(
         name: entry.identifier, release: entry.release, licence: entry.licence, best: best,
-        refusal: recommender.constraints.refusal(best, on: platform), all: keepsAll ? all : []))
+        refusal: recommender.constraints.refusal(best, on: platform), all: keepsAll ? all : [],
+        estimateCount: all.count))
+  }
+
+  /// One estimate per variant that the model's shapes allow.
+  ///
+  /// - Throws: `Unreadable` when they allow none, or when the configuration makes no sense.
+  private func estimates(_ entry: ModelCatalogue.Entry) throws(Unreadable) -> [CostEstimate] {
+    let description: LanguageModelDescription
+    do { description = try entry.description() } catch { throw Unreadable(reason: error.message) }
+    let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
+    var all: [CostEstimate] = []
+    var refusal: CompressionError?
+    for variant in variants {
+      do throws(CompressionError) {
+        all.append(try estimator.restructured(for: variant).estimate(variant))
+      } catch { refusal = error }
+    }
+    if let refusal, all.isEmpty { throw Unreadable(reason: refusal.message) }
+    return all
   }
 
   /// The order for people: what satisfies the constraints at reading speed with at most a noticeable loss, then what

@@ -54,7 +54,7 @@ extension PlanningSession {
     }
     let name = variant?.name ?? (weights == nil ? CompressionVariant.original.name : "as the file has it")
     let request = MeasurementRequest(
-      model: (variant ?? .original).applied(to: description), variant: name, weights: weights, workload: workload,
+      model: try (variant ?? .original).applied(to: description), variant: name, weights: weights, workload: workload,
       threads: options.threads ?? machine.processor.usableCores, mode: weights == nil ? options.mode : .full,
       samples: options.samples)
     let measurer = Measurer(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Compression
+package import Compression
 package import CostModel
 internal import Hardware
 internal import LanguageModel
@@ -44,8 +44,11 @@ extension PlanningSession {
     Platform(try profile(of: request.machine), engine: request.engine, threads: request.threads)
   }
 
-  package func estimator(_ model: ModelReference, _ request: PlanningRequest) throws -> CostEstimator {
-    let description = try self.description(of: model)
+  /// - Parameter variant: whose changes of shape the model has undergone.
+  package func estimator(
+    _ model: ModelReference, _ request: PlanningRequest, for variant: CompressionVariant = .original
+  ) throws -> CostEstimator {
+    let description = try variant.restructured(try self.description(of: model))
     return CostEstimator(
       description, on: try platform(request), workload: request.workload, quality: try quality())
   }

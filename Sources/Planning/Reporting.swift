@@ -55,8 +55,9 @@ extension PlanningSession {
         let variant = try? CompressionVariant(parsing: measurement.variant)
       else { continue }
       let workload = measurement.workload
-      let estimator = CostEstimator(
-        try entry.description(), on: platform, workload: workload, quality: quality)
+      let estimator = try CostEstimator(
+        entry.description(), on: platform, workload: workload, quality: quality
+      ).restructured(for: variant)
       validation.add(estimator.estimate(variant), measurement)
     }
     return validation

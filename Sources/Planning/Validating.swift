@@ -34,9 +34,9 @@ extension PlanningSession {
         machine: machine, kernels: try Self.kernels(options.kernels), toolVersion: options.toolVersion,
         progress: options.progress, isCancelled: options.isCancelled)
       for variant in variants where !options.isCancelled() {
-        let estimate = estimator.estimate(variant)
+        let estimate = try estimator.restructured(for: variant).estimate(variant)
         let request = MeasurementRequest(
-          model: variant.applied(to: description), variant: variant.name, workload: workload,
+          model: try variant.applied(to: description), variant: variant.name, workload: workload,
           threads: platform.threads, mode: options.mode, samples: options.samples)
         for result in try Self.runs(measurer, request) {
           if case .success(let measurement) = result { try archive.save(measurement) }

@@ -45,6 +45,6 @@ extension Calibrator {
     ]
     let plain = try? LanguageModelDescription(
       configuration: configuration, name: "calibration", provenance: .configuration(path: "built in"))
-    return plain.flatMap { model in (try? CompressionVariant(parsing: "q8_0"))?.applied(to: model) }
+    return plain.flatMap { model in try? CompressionVariant(parsing: "q8_0").applied(to: model) }
   }
 }

@@ -38,10 +38,9 @@ package struct SampledModel: Sendable {
     scale = total / chosen.reduce(0) { $0 + bytes[$1] }
     promptLayers = Self.leastLayers
     promptScale = total / chosen.prefix(Self.leastLayers).reduce(0) { $0 + bytes[$1] }
-    var architecture = model.architecture
-    architecture.layers = chosen.map { model.architecture.layers[$0] }
-    self.architecture = architecture
-    inventory = Self.cut(model.inventory, to: chosen)
+    let sample = model.keepingLayers(chosen)
+    architecture = sample.architecture
+    inventory = sample.inventory
   }
 
   private static let leastLayers = 2
@@ -53,18 +52,6 @@ package struct SampledModel: Sendable {
       (tensors[layer] ?? []).map(\.format.name).joined(separator: " ")
     }
     return bytes.indices.sorted { (bytes[$0], kinds[$0], $0) < (bytes[$1], kinds[$1], $1) }
-  }
-
-  private static func cut(_ inventory: TensorInventory, to chosen: [Int]) -> TensorInventory {
-    let places = Dictionary(uniqueKeysWithValues: chosen.enumerated().map { (Int16($1), Int16($0)) })
-    return TensorInventory(
-      tensors: inventory.tensors.compactMap { tensor in
-        guard tensor.layer >= 0 else { return tensor }
-        guard let place = places[tensor.layer] else { return nil }
-        var moved = tensor
-        moved.layer = place
-        return moved
-      })
   }
 }
 

@@ -35,7 +35,7 @@ import Testing
       let workload = Workload(contextTokens: 4096)
       let estimator = Fixture.estimator(model, on: Fixture.host(), engine: .anprobe, threads: 2, workload)
       let plan = RuntimeMemoryPlan(
-        architecture: model.architecture, inventory: variant.applied(to: model).inventory, workload: workload,
+        architecture: model.architecture, inventory: try variant.applied(to: model).inventory, workload: workload,
         threads: 2)
       let memory = estimator.estimate(variant).memory
       let process = try #require(estimator.footprint(variant).items.first { $0.label == "process" }?.bytes.value)

@@ -25,7 +25,7 @@ package struct QualityModel: Sendable {
     self.evidence = evidence
     models = Set(rows.map(\.model))
     var expected: [CompressionStep: QualityEstimate] = [:]
-    for step in CompressionVariant.offered.compactMap(\.steps.last) {
+    for step in CompressionVariant.offered.compactMap(\.storage) {
       let rows = Self.rows(for: step, evidence)
       if !rows.isEmpty { expected[step] = Self.transferred(rows) }
     }
@@ -36,7 +36,11 @@ package struct QualityModel: Sendable {
 
   /// The expected loss of a variant that stores `bitsPerWeight` bits; a figure of the very model counts alone.
   package func estimate(_ variant: CompressionVariant, model: String, bitsPerWeight: Double) -> QualityEstimate {
-    guard let step = variant.steps.last else { return Self.lossless("the model as published") }
+    if let change = variant.structure.first {
+      let reason = "what \(change.name) costs depends on how it is trained afterwards"
+      return QualityEstimate(loss: .unknown(reason: reason))
+    }
+    guard let step = variant.storage else { return Self.lossless("the model as published") }
     if case .uniform(let format) = step, [.f32, .f16, .bf16].contains(format) {
       return Self.lossless("16 bits keep what is published in 16 bits")
     }
@@ -59,7 +63,7 @@ package struct QualityModel: Sendable {
     case .mixture(let mixture, let hasMatrix):
       let wanted = evidence[key(mixture.rawValue, hasMatrix)] ?? []
       return wanted.isEmpty ? evidence[key(mixture.rawValue, !hasMatrix)] ?? [] : wanted
-    case .uniform, .linearLayers: return evidence[step.name] ?? []
+    case .uniform, .linearLayers, .structure: return evidence[step.name] ?? []
     }
   }
 
@@ -110,7 +114,7 @@ package struct QualityModel: Sendable {
     switch step {
     case .mixture(let mixture, _): format = mixture.baseFormat
     case .uniform(let block): format = block
-    case .linearLayers: return nil
+    case .linearLayers, .structure: return nil
     }
     switch format {
     case .q2_k, .q3_k, .q4_k, .q5_k, .q6_k: return (2.20, 1.10, 0.33)

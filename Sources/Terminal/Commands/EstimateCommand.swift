@@ -33,7 +33,7 @@ struct EstimateCommand: ParsableCommand {
     let variant = try CompressionVariant(parsing: variant)
     let session = common.session
     try machine.prepare(session, common.console) { _ = try session.description(of: model.reference) }
-    let estimator = try session.estimator(model.reference, machine.request(workload.workload()))
+    let estimator = try session.estimator(model.reference, machine.request(workload.workload()), for: variant)
     let estimate = estimator.estimate(variant)
     let terms = estimator.terms(of: estimate)
     if common.json {

@@ -53,7 +53,7 @@ struct FitsFace {
       lines.append("* sized and timed by the same rules, but the built-in runtime does not run this model type yet.")
     }
     if !answer.unreadable.isEmpty {
-      lines.append("\(answer.unreadable.count) models could not be described; --json says why.")
+      lines.append("\(answer.unreadable.count) models could not be described in this variant; --json says why.")
     }
     if fitting == 0 {
       lines.append("Ask for less context, fewer users, --kv q8_0, or looser constraints.")
