@@ -4,80 +4,97 @@
 struct SpecialTokens: Sendable {
   enum Part: Equatable {
     case token(Int32)
-    case text(Substring)
+    /// Bytes of the text.
+    case text(Range<Int>)
+  }
+
+  /// How a token of a file's list of added tokens wants to be found.
+  struct Manner: Sendable {
+    /// White space before or behind it belongs to it.
+    var takesSpaceBefore = false
+    var takesSpaceBehind = false
   }
 
   private struct Entry: Sendable {
-    var text: [UInt8]
     var id: Int32
     var isControl: Bool
+    var manner: Manner
   }
 
+  private let entries: [Entry]
   /// By their text; some vocabularies have thousands that begin with the same character.
-  private let entries: [[UInt8]: Entry]
+  private let texts: ByteTable
   /// By their first byte, the lengths that occur, the longest first.
-  private let lengths: [UInt8: [Int]]
+  private let lengths: [[Int]]
   /// Control tokens whose names say that a generation ends.
   let endings: Set<Int32>
 
   private static let endingNames: Set<String> = [
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>",
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>", "<|return|>", "<|call|>",
+    "<|end_of_text|>", "<EOT>", "<|eot|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>", "<turn|>",
   ]
 
-  init(_ vocabulary: Vocabulary) {
-    var entries: [[UInt8]: Entry] = [:]
-    var lengths: [UInt8: Set<Int>] = [:]
+  /// - Parameter manners: of tokens that take the space around them.
+  init(_ vocabulary: Vocabulary, manners: [Int32: Manner] = [:]) {
+    var entries: [Entry] = []
+    var texts: [[UInt8]] = []
+    var lengths = [Set<Int>](repeating: [], count: 256)
     var endings: Set<Int32> = []
-    for id in 0..<vocabulary.count {
-      let kind = vocabulary.kinds[id]
-      guard kind == .control || kind == .userDefined || kind == .unknown, let first = vocabulary.bytes[id].first else {
-        continue
+    // Of two with the same text, the one that needs no permission.
+    for wantsControl in [false, true] {
+      for id in 0..<vocabulary.count where Self.isSpecial(vocabulary.kinds[id], isControl: wantsControl) {
+        let text = Array(vocabulary.bytes(of: id))
+        guard let first = text.first else { continue }
+        entries.append(Entry(id: Int32(id), isControl: wantsControl, manner: manners[Int32(id)] ?? Manner()))
+        texts.append(text)
+        lengths[Int(first)].insert(text.count)
+        if Self.endingNames.contains(String(decoding: text, as: UTF8.self)) { endings.insert(Int32(id)) }
       }
-      let entry = Entry(text: vocabulary.bytes[id], id: Int32(id), isControl: kind != .userDefined)
-      // Of two with the same text, the one that needs no permission.
-      if entries[entry.text]?.isControl ?? true { entries[entry.text] = entry }
-      lengths[first, default: []].insert(entry.text.count)
-      if Self.endingNames.contains(String(decoding: entry.text, as: UTF8.self)) { endings.insert(entry.id) }
     }
     self.entries = entries
-    self.lengths = lengths.mapValues { $0.sorted(by: >) }
+    self.texts = ByteTable(texts)
+    self.lengths = lengths.map { $0.sorted(by: >) }
     self.endings = endings
   }
 
-  /// The longest token that begins at a place of the text.
-  private func token(at place: Int, of bytes: [UInt8], parsesControl: Bool) -> Entry? {
-    for length in lengths[bytes[place]] ?? [] where length <= bytes.count - place {
-      guard let entry = entries[Array(bytes[place..<place + length])], parsesControl || !entry.isControl else {
-        continue
-      }
-      return entry
+  private static func isSpecial(_ kind: Vocabulary.Kind, isControl: Bool) -> Bool {
+    isControl ? kind == .control || kind == .unknown : kind == .userDefined
+  }
+
+  /// The longest token that begins at a place of the text, and its length.
+  private func token(
+    at place: Int, of bytes: UnsafeBufferPointer<UInt8>, parsesControl: Bool
+  ) -> (entry: Entry, length: Int)? {
+    for length in lengths[Int(bytes[place])] where length <= bytes.count - place {
+      let text = UnsafeBufferPointer(rebasing: bytes[place..<place + length])
+      guard let number = texts.number(of: text), parsesControl || !entries[Int(number)].isControl else { continue }
+      return (entries[Int(number)], length)
     }
     return nil
   }
 
   /// The text cut at every special token, empty pieces left out.
-  func parts(of text: String, parsesControl: Bool) -> [Part] {
-    guard !entries.isEmpty else { return text.isEmpty ? [] : [.text(text[...])] }
+  func parts(of bytes: UnsafeBufferPointer<UInt8>, parsesControl: Bool) -> [Part] {
+    guard !entries.isEmpty else { return bytes.isEmpty ? [] : [.text(0..<bytes.count)] }
     var parts: [Part] = []
-    var text = text
-    text.makeContiguousUTF8()
-    let bytes = Array(text.utf8)
-    var start = text.startIndex
-    var startOffset = 0
+    var start = 0
     var offset = 0
     while offset < bytes.count {
       guard let hit = token(at: offset, of: bytes, parsesControl: parsesControl) else {
         offset += 1
         continue
       }
-      let place = text.utf8.index(start, offsetBy: offset - startOffset)
-      if startOffset < offset { parts.append(.text(text[start..<place])) }
-      parts.append(.token(hit.id))
-      offset += hit.text.count
-      start = text.utf8.index(place, offsetBy: hit.text.count)
-      startOffset = offset
+      var end = offset
+      if hit.entry.manner.takesSpaceBefore { while end > start, Self.isSpace(bytes[end - 1]) { end -= 1 } }
+      if start < end { parts.append(.text(start..<end)) }
+      parts.append(.token(hit.entry.id))
+      offset += hit.length
+      if hit.entry.manner.takesSpaceBehind { while offset < bytes.count, Self.isSpace(bytes[offset]) { offset += 1 } }
+      start = offset
     }
-    if startOffset < bytes.count { parts.append(.text(text[start...])) }
+    if start < bytes.count { parts.append(.text(start..<bytes.count)) }
     return parts
   }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 }

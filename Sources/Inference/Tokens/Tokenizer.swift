@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-package import ModelFiles
 
 /// Turns text into a model's tokens and back.
 package struct Tokenizer: Sendable {
-  private enum Encoder {
+  enum Encoder: Sendable {
     case sentencePiece(SentencePieceEncoder)
     case bytePairs(BytePairEncoder)
   }
 
+  /// How tokens spell a space.
+  enum SpaceSpelling: Sendable {
+    /// As itself.
+    case plain
+    /// As U+2581.
+    case block
+  }
+
   let vocabulary: Vocabulary
   private let encoder: Encoder
+  private let spaces: SpaceSpelling
+  /// A space is put in front of a text that begins the sequence or follows a special token.
   private let addsSpace: Bool
   private let special: SpecialTokens
   package let beginOfSequence: Int32?
@@ -18,46 +27,36 @@ package struct Tokenizer: Sendable {
   package let endOfGeneration: Set<Int32>
   package let addsBeginOfSequence: Bool
   package let addsEndOfSequence: Bool
+  /// How the model wants a conversation to be written: a template in Jinja.
+  package let chatTemplate: String?
   package var vocabularySize: Int { vocabulary.count }
 
-  /// Reads the vocabulary of a GGUF file.
-  ///
-  /// - Parameter path: the file's name, for errors.
-  package init(_ metadata: GGUFMetadata, path: String) throws(TokenizerError) {
-    guard let model = metadata[TokenizerKeys.model]?.stringValue else {
-      throw .missingKey(path: path, key: TokenizerKeys.model)
-    }
-    guard model == "llama" || model == "gpt2" else {
-      throw .unknownKind(path: path, key: TokenizerKeys.model, value: model)
-    }
-    let vocabulary = try Vocabulary(metadata, path: path, isByteLevel: model == "gpt2")
-    func identifier(_ key: String) throws(TokenizerError) -> Int32? {
-      guard let value = metadata[key]?.intValue else { return nil }
-      guard value >= 0, value < vocabulary.count else {
-        throw .inconsistent(path: path, key: key, reason: "\(value) is no token of \(vocabulary.count)")
-      }
-      return Int32(value)
-    }
+  /// What a file says besides the vocabulary.
+  struct Facts {
+    var beginOfSequence: Int32?
+    var endOfSequence: Int32?
+    /// Further tokens that end a generation.
+    var endings: [Int32] = []
+    var addsBeginOfSequence = false
+    var addsEndOfSequence = false
+    var addsSpace = false
+    var spaces = SpaceSpelling.plain
+    var chatTemplate: String?
+    var manners: [Int32: SpecialTokens.Manner] = [:]
+  }
+
+  init(_ vocabulary: Vocabulary, _ encoder: Encoder, _ facts: Facts) {
     self.vocabulary = vocabulary
-    let unknown = try identifier(TokenizerKeys.unknown)
-    // What llama.cpp assumes where a file does not say: the llama family begins with its token, Llama 3's included.
-    let usuallyBegins: Bool
-    if model == "llama" {
-      encoder = .sentencePiece(SentencePieceEncoder(vocabulary, unknown: unknown))
-      usuallyBegins = true
-    } else {
-      let pairs = try BytePairEncoder(vocabulary, metadata, path: path)
-      encoder = .bytePairs(pairs)
-      usuallyBegins = pairs.splitter.takesWholeWords
-    }
-    special = SpecialTokens(vocabulary)
-    beginOfSequence = try identifier(TokenizerKeys.begin)
-    endOfSequence = try identifier(TokenizerKeys.end)
-    let endOfTurn = try identifier(TokenizerKeys.endOfTurn)
-    endOfGeneration = Set([endOfSequence, endOfTurn].compactMap { $0 }).union(special.endings)
-    addsBeginOfSequence = metadata[TokenizerKeys.addBegin]?.boolValue ?? usuallyBegins
-    addsEndOfSequence = metadata[TokenizerKeys.addEnd]?.boolValue ?? false
-    addsSpace = model == "llama" && metadata[TokenizerKeys.addSpace]?.boolValue ?? true
+    self.encoder = encoder
+    spaces = facts.spaces
+    addsSpace = facts.addsSpace
+    special = SpecialTokens(vocabulary, manners: facts.manners)
+    beginOfSequence = facts.beginOfSequence
+    endOfSequence = facts.endOfSequence
+    endOfGeneration = Set(facts.endings + [facts.endOfSequence].compactMap { $0 }).union(special.endings)
+    addsBeginOfSequence = facts.addsBeginOfSequence
+    addsEndOfSequence = facts.addsEndOfSequence
+    chatTemplate = facts.chatTemplate
   }
 
   /// The tokens of a text.
@@ -68,39 +67,53 @@ package struct Tokenizer: Sendable {
   package func encode(_ text: String, addsSpecial: Bool = true, parsesSpecial: Bool = false) -> [Int32] {
     var ids: [Int32] = []
     if addsSpecial, addsBeginOfSequence, let begin = beginOfSequence { ids.append(begin) }
+    var text = text
+    text.withUTF8 { append($0, parsesSpecial: parsesSpecial, to: &ids) }
+    if addsSpecial, addsEndOfSequence, let end = endOfSequence { ids.append(end) }
+    return ids
+  }
+
+  private func append(_ text: UnsafeBufferPointer<UInt8>, parsesSpecial: Bool, to ids: inout [Int32]) {
     var isAfterSpecial = true
     for part in special.parts(of: text, parsesControl: parsesSpecial) {
       switch part {
       case .token(let id):
         ids.append(id)
         isAfterSpecial = true
-      case .text(let piece):
-        ids += encode(piece, isAfterSpecial: isAfterSpecial)
+      case .text(let range):
+        let piece = UnsafeBufferPointer(rebasing: text[range])
+        append(piece, addsSpace: addsSpace && isAfterSpecial, to: &ids)
         isAfterSpecial = false
       }
     }
-    if addsSpecial, addsEndOfSequence, let end = endOfSequence { ids.append(end) }
-    return ids
   }
 
-  private func encode(_ piece: Substring, isAfterSpecial: Bool) -> [Int32] {
+  private func append(_ piece: UnsafeBufferPointer<UInt8>, addsSpace: Bool, to ids: inout [Int32]) {
     switch encoder {
-    case .sentencePiece(let encoder): encoder.encode(piece.utf8, addsSpace: addsSpace && isAfterSpecial)
-    case .bytePairs(let encoder): encoder.encode(piece)
+    case .sentencePiece(let encoder): encoder.encode(piece, addsSpace: addsSpace, into: &ids)
+    case .bytePairs(let encoder) where spaces == .block:
+      SentencePieceEncoder.escaped(piece, addsSpace: addsSpace).withUnsafeBufferPointer {
+        encoder.encode($0, into: &ids)
+      }
+    case .bytePairs(let encoder): encoder.encode(piece, into: &ids)
     }
   }
 
   /// The bytes that a token adds to the text; control tokens add none.
   package func bytes(of id: Int32) -> [UInt8] {
     guard id >= 0, Int(id) < vocabulary.count else { return [] }
-    let text = vocabulary.bytes[Int(id)]
+    let text = Array(vocabulary.bytes(of: Int(id)))
     switch vocabulary.kinds[Int(id)] {
     case .control, .unused: return []
     case .byte: return Self.byte(text).map { [$0] } ?? text
-    default:
-      guard case .sentencePiece = encoder else { return text }
-      return Self.unescaped(text)
+    default: return spaces == .block ? Self.unescaped(text) : text
     }
+  }
+
+  /// A token as the vocabulary spells it, a control token's name included.
+  package func spelling(of id: Int32) -> String {
+    guard id >= 0, Int(id) < vocabulary.count else { return "" }
+    return String(decoding: vocabulary.bytes(of: Int(id)), as: UTF8.self)
   }
 
   /// The text of tokens; invalid UTF-8 is repaired.
@@ -129,7 +142,7 @@ package struct Tokenizer: Sendable {
   }
 
   /// The byte of `<0x0A>`.
-  private static func byte(_ text: [UInt8]) -> UInt8? {
+  static func byte(_ text: [UInt8]) -> UInt8? {
     guard text.count == 6, text.starts(with: Array("<0x".utf8)), text[5] == UInt8(ascii: ">") else { return nil }
     return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
   }

@@ -10,26 +10,23 @@ struct Vocabulary: Sendable {
   }
 
   /// The bytes that each token stands for.
-  let bytes: [[UInt8]]
+  private let texts: ByteTable
   let scores: [Float]
   let kinds: [Kind]
-  private let ids: [[UInt8]: Int32]
 
-  var count: Int { bytes.count }
+  var count: Int { texts.count }
 
+  /// Of two tokens with the same text the first one is meant.
   init(bytes: [[UInt8]], scores: [Float], kinds: [Kind]) {
-    self.bytes = bytes
+    texts = ByteTable(bytes)
     self.scores = scores
     self.kinds = kinds
-    var ids: [[UInt8]: Int32] = [:]
-    ids.reserveCapacity(bytes.count)
-    // Of two tokens with the same text the first one is meant.
-    for (id, text) in bytes.enumerated() where ids[text] == nil { ids[text] = Int32(id) }
-    self.ids = ids
   }
 
-  subscript(text: some Sequence<UInt8>) -> Int32? { ids[Array(text)] }
-  subscript(text: [UInt8]) -> Int32? { ids[text] }
+  func bytes(of id: Int) -> ArraySlice<UInt8> { texts[id] }
+
+  subscript(text: UnsafeBufferPointer<UInt8>) -> Int32? { texts.number(of: text) }
+  subscript(text: some Collection<UInt8>) -> Int32? { texts.number(of: text) }
 
   /// Reads the lists `tokens`, `scores` and `token_type`.
   ///
@@ -49,8 +46,8 @@ struct Vocabulary: Sendable {
         reason: "\(scores?.count ?? 0) scores for \(tokens.count) tokens")
     }
     let texts = (0..<tokens.count).map { index -> [UInt8] in
-      let raw = Array(tokens.utf8(at: index))
-      return isByteLevel && kinds[index] == .normal ? ByteAlphabet.bytes(of: raw) ?? raw : raw
+      let raw = tokens.utf8(at: index)
+      return isByteLevel && kinds[index] == .normal ? ByteAlphabet.bytes(of: raw) ?? Array(raw) : Array(raw)
     }
     self.init(bytes: texts, scores: scores ?? [Float](repeating: 0, count: tokens.count), kinds: kinds)
   }
@@ -84,29 +81,42 @@ enum TokenizerKeys {
   static let addBegin = "tokenizer.ggml.add_bos_token"
   static let addEnd = "tokenizer.ggml.add_eos_token"
   static let addSpace = "tokenizer.ggml.add_space_prefix"
+  static let chatTemplate = "tokenizer.chat_template"
 }
 
 /// GPT-2's spelling of bytes by printable characters: printable Latin-1 stands for itself, the rest for U+0100 and on.
 enum ByteAlphabet {
-  private static let byteOfScalar: [UInt32: UInt8] = {
-    var table: [UInt32: UInt8] = [:]
-    var next: UInt32 = 0x100
-    for byte in UInt8.min...UInt8.max {
+  /// The byte of each of the first 324 scalars; -1 for one that spells none.
+  private static let byteOfScalar: [Int16] = {
+    var table = [Int16](repeating: -1, count: 0x144)
+    var next = 0x100
+    for byte in 0...255 {
       let isPrintable = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
-      table[isPrintable ? UInt32(byte) : next] = byte
+      table[isPrintable ? byte : next] = Int16(byte)
       if !isPrintable { next += 1 }
     }
     return table
   }()
 
   /// The bytes that a token's text spells; nil when it has other characters.
-  static func bytes(of text: [UInt8]) -> [UInt8]? {
+  static func bytes(of text: some Sequence<UInt8>) -> [UInt8]? {
     var result: [UInt8] = []
-    result.reserveCapacity(text.count)
-    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
-      guard let byte = byteOfScalar[scalar.value] else { return nil }
-      result.append(byte)
+    var lead: UInt8 = 0
+    for byte in text {
+      // The alphabet's scalars have one or two bytes.
+      let scalar: Int
+      switch (lead, byte) {
+      case (0, 0..<0x80): scalar = Int(byte)
+      case (0, 0xC2...0xC5):
+        lead = byte
+        continue
+      case (0xC2...0xC5, 0x80..<0xC0): scalar = Int(lead & 0x1F) << 6 | Int(byte & 0x3F)
+      default: return nil
+      }
+      lead = 0
+      guard scalar < byteOfScalar.count, byteOfScalar[scalar] >= 0 else { return nil }
+      result.append(UInt8(byteOfScalar[scalar]))
     }
-    return result
+    return lead == 0 ? result : nil
   }
 }
