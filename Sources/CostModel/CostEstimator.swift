@@ -15,6 +15,8 @@ package struct CostEstimator: Sendable {
   private let parameters: (total: Int, active: Int)
   private let headerBytes: ByteCount
   private let vectorElements: Int
+  /// Matrices in factors or with adapters.
+  private let hasFactors: Bool
   /// Everything but the weights.
   private let base: MemorySums
 
@@ -30,6 +32,10 @@ package struct CostEstimator: Sendable {
     parameters = (description.parametersTotal, description.parametersActive)
     headerBytes = GGUFFileSize.headerBytes(description)
     vectorElements = description.inventory.tensors.reduce(0) { $0 + ($1.isVector ? $1.elements : 0) }
+    // llama.cpp takes adapters beside a model, but no model in factors.
+    hasFactors = description.inventory.tensors.contains {
+      $0.part != .whole && (platform.engine == .anprobe || !$0.part.isAdapter)
+    }
     base = MemorySums(
       Self.footprint(
         description.architecture, platform, workload,
@@ -77,6 +83,7 @@ package struct CostEstimator: Sendable {
 
   /// What keeps the engine from running it, if anything: a format without kernel before a model type without code.
   private func obstacle(_ summary: VariantSummary) -> Obstacle? {
+    if hasFactors { return .factors(engine: platform.engine) }
     switch platform.engine {
     case .anprobe:
       if let entry = summary.entries.first(where: { $0.format.kernelSupport == .none }) {

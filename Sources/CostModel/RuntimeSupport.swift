@@ -13,5 +13,10 @@ package enum RuntimeSupport {
     .feedForwardUp, .feedForwardDown,
   ]
 
+  /// Whether the forward pass knows what to do with a tensor.
+  package static func knows(_ tensor: TensorDescription) -> Bool {
+    roles.contains(tensor.role) && tensor.part == .whole
+  }
+
   package static func runs(_ modelType: String) -> Bool { modelTypes.contains(modelType) }
 }

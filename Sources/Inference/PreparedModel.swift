@@ -105,7 +105,7 @@ struct PreparedModel: @unchecked Sendable {
   static func check(
     _ architecture: ModelArchitecture, _ inventory: TensorInventory
   ) throws(LanguageRuntimeError) {
-    if let stranger = inventory.tensors.first(where: { !RuntimeSupport.roles.contains($0.role) }) {
+    if let stranger = inventory.tensors.first(where: { !RuntimeSupport.knows($0) }) {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType,
         reason:
