@@ -29,7 +29,7 @@ package struct CostEstimator: Sendable {
     work = ModelWork(description.architecture, workload)
     parameters = (description.parametersTotal, description.parametersActive)
     headerBytes = GGUFFileSize.headerBytes(description)
-    vectorElements = description.inventory.tensors.reduce(0) { $0 + ($1.isVector ? $1.elements : 0) }
+    vectorElements = description.inventory.tensors.reduce(0) { $0 + ($1.isKeptAsFloats ? $1.elements : 0) }
     base = MemorySums(
       Self.footprint(
         description.architecture, platform, workload,
@@ -82,8 +82,8 @@ package struct CostEstimator: Sendable {
       if let entry = summary.entries.first(where: { $0.format.kernelSupport == .none }) {
         return .format(entry.format.name, engine: .anprobe)
       }
-      let type = description.architecture.modelType
-      return RuntimeSupport.runs(type) ? nil : .modelType(type, engine: .anprobe)
+      let architecture = description.architecture
+      return RuntimeSupport.runs(architecture) ? nil : .modelType(architecture.modelType, engine: .anprobe)
     case .llamaCpp:
       let stranger = summary.entries.first { LlamaCppFormats.rate($0.format) == nil }
       return stranger.map { .format($0.format.name, engine: .llamaCpp) }
