@@ -59,7 +59,7 @@ static void score_tile(const ck_attention *job, int64_t i, int64_t tile, int64_t
   float largest = state->largest;
   for (int k = 0; k < TILE; k++) state->scores[k] = -INFINITY;
   for (int64_t p = from; p < to; p++) {
-    float score = dot(query, keys + (p - tile) * job->width, job->width) * job->scale;
+    float score = soft_capped(dot(query, keys + (p - tile) * job->width, job->width) * job->scale, job->cap);
     state->scores[p - tile] = score;
     largest = score > largest ? score : largest;
   }
@@ -105,6 +105,7 @@ static inline void attend(const ck_attention *job, ck_decoder decode) {
     }
   }
   for (int64_t i = 0; i < job->count; i++) {
+    if (job->sinks) states[i].total += expf(job->sinks[i] - states[i].largest);
     scale_row(job->out + (size_t)i * job->query_stride, 1 / states[i].total, job->width);
   }
 }

@@ -157,6 +157,7 @@ const ck_kernels kernels_avx512_vnni = {
   .rms_norm = rms_norm_avx2,
   .add = add_avx2,
   .silu_mul = silu_mul_avx2,
+  .activate = activate_avx2,
   .encode_f16 = encode_f16_avx2,
   .encode_q8_0 = encode_q8_0_portable,
   .read = read_avx2,

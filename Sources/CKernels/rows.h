@@ -2,6 +2,7 @@
 // The rows of the kernel table: what each instruction set's files define.
 #ifndef ANPROBE_ROWS_H
 #define ANPROBE_ROWS_H
+#include <math.h>
 #include "decode.h"
 #include "include/block_formats.h"
 #include "include/kernels.h"
@@ -44,11 +45,16 @@ void attention_f16_avx2(const ck_attention *job);
 void attention_q8_0_avx2(const ck_attention *job);
 void rms_norm_avx2(const float *x, const float *weight, float *y, int64_t n, float epsilon);
 void add_avx2(const float *x, float *y, int64_t n);
+void activate_avx2(enum ck_activation kind, const float *gate, const float *up, float *y, int64_t n);
 void silu_mul_avx2(const float *gate, const float *up, float *y, int64_t n);
 void encode_f16_avx2(const float *x, uint16_t *y, int64_t n);
 uint64_t read_avx2(const void *bytes, size_t count);
 float multiply_add_peak_avx2(int64_t rounds, double *operations);
 #endif
+
+void activate_portable(enum ck_activation kind, const float *gate, const float *up, float *y, int64_t n);
+// The score of a capped attention; without a cap the score itself.
+static inline float soft_capped(float score, float cap) { return cap > 0 ? cap * tanhf(score / cap) : score; }
 
 // Shared by every row: rounding to the nearest code, and a block of the q8_0 cache.
 void encode_q8_0_portable(const float *x, void *blocks, int64_t n);

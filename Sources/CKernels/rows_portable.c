@@ -96,7 +96,7 @@ static void attention_portable(const ck_attention *job, ck_decoder decode) {
       decode((const uint8_t *)job->keys + (size_t)position * job->position_bytes, row, job->width);
       float score = 0;
       for (int64_t k = 0; k < job->width; k++) score += query[k] * row[k];
-      score *= job->scale;
+      score = soft_capped(score * job->scale, job->cap);
       float new_largest = score > largest ? score : largest;
       float rescale = expf(largest - new_largest), weight = expf(score - new_largest);
       decode((const uint8_t *)job->values + (size_t)position * job->position_bytes, row, job->width);
@@ -104,6 +104,7 @@ static void attention_portable(const ck_attention *job, ck_decoder decode) {
       total = total * rescale + weight;
       largest = new_largest;
     }
+    if (job->sinks) total += expf(job->sinks[i] - largest);
     for (int64_t k = 0; k < job->width; k++) out[k] /= total;
   }
 }
@@ -169,6 +170,7 @@ const ck_kernels kernels_portable = {
   .rms_norm = rms_norm_portable,
   .add = add_portable,
   .silu_mul = silu_mul_portable,
+  .activate = activate_portable,
   .encode_f16 = encode_f16_portable,
   .encode_q8_0 = encode_q8_0_portable,
   .read = read_portable,

@@ -31,7 +31,7 @@ package struct CostEstimator: Sendable {
     work = ModelWork(description.architecture, workload)
     parameters = (description.parametersTotal, description.parametersActive)
     headerBytes = GGUFFileSize.headerBytes(description)
-    vectorElements = description.inventory.tensors.reduce(0) { $0 + ($1.isVector ? $1.elements : 0) }
+    vectorElements = description.inventory.tensors.reduce(0) { $0 + ($1.isKeptAsFloats ? $1.elements : 0) }
     // llama.cpp takes adapters beside a model, but no model in factors.
     hasFactors = description.inventory.tensors.contains {
       $0.part != .whole && (platform.engine == .anprobe || !$0.part.isAdapter)
@@ -89,8 +89,8 @@ package struct CostEstimator: Sendable {
       if let entry = summary.entries.first(where: { $0.format.kernelSupport == .none }) {
         return .format(entry.format.name, engine: .anprobe)
       }
-      let type = description.architecture.modelType
-      return RuntimeSupport.runs(type) ? nil : .modelType(type, engine: .anprobe)
+      let architecture = description.architecture
+      return RuntimeSupport.runs(architecture) ? nil : .modelType(architecture.modelType, engine: .anprobe)
     case .llamaCpp:
       let stranger = summary.entries.first { LlamaCppFormats.rate($0.format) == nil }
       return stranger.map { .format($0.format.name, engine: .llamaCpp) }

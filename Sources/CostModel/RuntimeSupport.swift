@@ -3,14 +3,27 @@ package import LanguageModel
 
 /// What the built-in runtime can run, known without loading it.
 package enum RuntimeSupport {
-  package static let modelTypes: Set<String> = ["llama", "mistral", "qwen2", "ministral3"]
+  /// Model types whose logits are held to an independent implementation's by the tests.
+  package static let modelTypes: Set<String> = [
+    "llama", "mistral", "ministral3", "mixtral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "gemma", "gemma2",
+    "gemma3", "gemma3_text", "phi", "phi3", "granite", "granitemoe", "smollm3", "stablelm", "starcoder2", "gpt2",
+    "gpt_neox", "falcon", "olmo2", "gpt_oss", "deepseek_v2",
+  ]
 
   /// Tensors that the forward pass knows.
   package static let roles: Set<TensorRole> = [
-    .tokenEmbedding, .outputHead, .outputNorm, .ropeFactors, .attentionNorm, .attentionQuery, .attentionQueryBias,
-    .attentionKey,
-    .attentionKeyBias, .attentionValue, .attentionValueBias, .attentionOutput, .feedForwardNorm, .feedForwardGate,
-    .feedForwardUp, .feedForwardDown,
+    .tokenEmbedding, .positionEmbedding, .outputHead, .outputHeadBias, .outputNorm, .outputNormBias,
+    .ropeFactors, .ropeFactorsLong, .ropeFactorsShort,
+    .attentionNorm, .attentionNormBias, .attentionNorm2, .attentionNorm2Bias, .attentionPostNorm,
+    .attentionQKV, .attentionQKVBias, .attentionQuery, .attentionQueryBias, .attentionKey, .attentionKeyBias,
+    .attentionValue, .attentionValueBias, .attentionOutput, .attentionOutputBias, .attentionQueryNorm,
+    .attentionKeyNorm, .attentionSinks,
+    .latentQueryDown, .latentQueryNorm, .latentQueryUp, .latentKeyValueDown, .latentKeyValueNorm, .latentKeyUp,
+    .latentValueUp,
+    .feedForwardNorm, .feedForwardNormBias, .feedForwardPostNorm, .feedForwardGate, .feedForwardGateBias,
+    .feedForwardUp, .feedForwardUpBias, .feedForwardGateUp, .feedForwardDown, .feedForwardDownBias,
+    .router, .routerBias, .routerCorrection, .expertGate, .expertGateBias, .expertUp, .expertUpBias, .expertDown,
+    .expertDownBias, .sharedExpertGate, .sharedExpertUp, .sharedExpertDown, .sharedExpertRouter,
   ]
 
   /// Whether the forward pass knows what to do with a tensor.
@@ -18,5 +31,22 @@ package enum RuntimeSupport {
     roles.contains(tensor.role) && tensor.part == .whole
   }
 
-  package static func runs(_ modelType: String) -> Bool { modelTypes.contains(modelType) }
+  /// Whether the forward pass runs a model of these shapes.
+  package static func runs(_ architecture: ModelArchitecture) -> Bool {
+    modelTypes.contains(architecture.modelType) && architecture.layers.allSatisfy(runs)
+  }
+
+  /// One mixer and a feed-forward part; heads of whole groups of eight elements, keys as wide as values.
+  package static func runs(_ layer: LayerDescription) -> Bool {
+    guard layer.mixers.count == 1, let mixer = layer.mixers.first, layer.feedForward != nil else { return false }
+    switch mixer {
+    case .attention(let shape):
+      return shape.hasOwnCache && shape.indexWidth == 0 && shape.keyWidth == shape.valueWidth
+        && shape.keyWidth % 8 == 0 && shape.heads % max(1, shape.keyValueHeads) == 0
+    case .latentAttention(let shape):
+      return shape.stride == 1 && shape.indexWidth == 0 && shape.window == nil && shape.plainWidth > 0
+        && shape.valueWidth > 0 && (shape.keyValueRank + shape.ropeWidth) % 8 == 0
+    case .recurrent: return false
+    }
+  }
 }

@@ -57,7 +57,8 @@ package final class AttentionProbe {
     for layer in 0..<count {
       AttentionPass(
         attention: attention, cache: cache, place: cache.layer(layer, sequence: 0), queries: buffers.floats(.queries),
-        mixed: buffers.floats(.mixed), scratch: buffers.floats(.attentionScratch), kernels: kernels.row
+        mixed: buffers.floats(.mixed), scratch: buffers.floats(.attentionScratch), kernels: kernels.row,
+        scale: 1 / Float(attention.keyWidth).squareRoot()
       ).run(tokens: tokens, at: first, on: pool)
     }
     let pairs = (0..<tokens).reduce(0.0) { $0 + Double(first + $1 + 1) }

@@ -28,7 +28,7 @@ package final class InferenceSession {
     pool: ThreadPool, productsAreIdle: Bool = false
   ) throws(LanguageRuntimeError) {
     try PreparedModel.check(architecture, weights.inventory)
-    guard KVCache.runnable.contains(workload.keyValueFormat) else {
+    guard KVCache.runs(workload.keyValueFormat, architecture) else {
       throw .unsupportedFormat(tensor: "KV cache", format: workload.keyValueFormat.rawValue)
     }
     plan = RuntimeMemoryPlan(
@@ -38,19 +38,17 @@ package final class InferenceSession {
     let model = try PreparedModel(
       architecture: architecture, source: weights, kernels: kernels, vectors: buffers.floats(.vectors))
     products = Products(
-      kernels: kernels, pool: pool, buffers: buffers, widest: max(shape.hidden, shape.feedForward, shape.mixed),
-      isIdle: productsAreIdle)
+      kernels: kernels, pool: pool, buffers: buffers, widest: shape.widestInput, isIdle: productsAreIdle)
     transformer = Transformer(
       model: model, products: products,
-      cache: KVCache(architecture: architecture, workload: workload, buffers: buffers),
-      rope: RopeTable(
-        rules: architecture.forward, divisors: model.ropeDivisors, headWidth: shape.headWidth,
-        table: buffers.floats(.ropeTables)),
-      buffers: buffers)
+      cache: KVCache(architecture: architecture, workload: workload, buffers: buffers), shape: shape,
+      contextTokens: workload.contextTokens, buffers: buffers)
     self.architecture = architecture
     self.kernels = kernels
     self.pool = pool
-    contextTokens = workload.contextTokens
+    // A learnt position table ends where it ends.
+    let learnt = model.positions.map { max(0, $0.rows - architecture.forward.positionOffset) }
+    contextTokens = min(workload.contextTokens, learnt ?? .max)
     lengths = [Int](repeating: 0, count: max(1, workload.sequences))
   }
 

@@ -30,14 +30,18 @@ struct KVCache: @unchecked Sendable {
     var valueOffset = 0
     var layers: [Layer] = []
     var sequenceBytes: [(keys: Int, values: Int)] = []
-    for case .attention(let attention) in architecture.layers.flatMap(\.mixers) {
-      let keyBytes = Int(format.bytes(elements: attention.keyValueHeads * attention.keyWidth).bytes)
-      let valueBytes = Int(format.bytes(elements: attention.keyValueHeads * attention.valueWidth).bytes)
+    for mixer in architecture.layers.flatMap(\.mixers) {
+      guard let shape = mixer.cache else { continue }
+      let keyBytes = Int(format.bytes(elements: shape.keyElements).bytes)
+      let valueBytes = Int(format.bytes(elements: shape.valueElements).bytes)
+      let keys = buffers.slab(.keys).address + keyOffset
+      // A latent vector is key and value at once.
+      let values = valueBytes > 0 ? buffers.slab(.values).address + valueOffset : keys
       layers.append(
         Layer(
-          keys: buffers.slab(.keys).address + keyOffset, values: buffers.slab(.values).address + valueOffset,
-          keyPositionBytes: keyBytes, valuePositionBytes: valueBytes))
-      sequenceBytes.append((keyBytes * contextTokens, valueBytes * contextTokens))
+          keys: keys, values: values, keyPositionBytes: keyBytes,
+          valuePositionBytes: valueBytes > 0 ? valueBytes : keyBytes))
+      sequenceBytes.append((keyBytes * contextTokens, (valueBytes > 0 ? valueBytes : keyBytes) * contextTokens))
       keyOffset += keyBytes * contextTokens * sequences
       valueOffset += valueBytes * contextTokens * sequences
     }
@@ -68,4 +72,16 @@ struct KVCache: @unchecked Sendable {
 
   /// The formats that the runtime keeps; estimates know more.
   static let runnable: Set<KeyValueFormat> = [.f32, .f16, .q8_0]
+
+  /// Whether the runtime keeps this model's heads in a format: blocks of 8 bits need heads of whole blocks.
+  static func runs(_ format: KeyValueFormat, _ architecture: ModelArchitecture) -> Bool {
+    guard runnable.contains(format), format == .q8_0 else { return runnable.contains(format) }
+    return architecture.layers.flatMap(\.mixers).allSatisfy { mixer in
+      switch mixer {
+      case .attention(let shape): shape.keyWidth % 32 == 0
+      case .latentAttention(let shape): (shape.keyValueRank + shape.ropeWidth) % 32 == 0
+      case .recurrent: false
+      }
+    }
+  }
 }

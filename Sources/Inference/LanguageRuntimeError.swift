@@ -55,7 +55,7 @@ extension LanguageRuntimeError: ExplainedError {
   package var remedy: String {
     switch self {
     case .unsupportedArchitecture:
-      "Estimate it with 'anprobe estimate'; models of the llama, mistral and qwen2 families run."
+      "Estimate it with 'anprobe estimate', or run it with another engine ('--engine llama.cpp')."
     case .unsupportedFormat:
       "Choose a GGUF format, such as q8_0 or q4_k_m; 'anprobe variants' lists what runs."
     case .missingTensor, .wrongShape, .rowsNotWhole:

@@ -17,33 +17,18 @@ struct PreparedMatrix: @unchecked Sendable {
   let input: ck_input
 }
 
-/// One layer's weights, by what they do; biases only where the model has them.
-struct PreparedLayer: @unchecked Sendable {
-  var attention: Attention
-  var attentionNorm: UnsafePointer<Float>
-  var query: PreparedMatrix
-  var key: PreparedMatrix
-  var value: PreparedMatrix
-  var queryBias: UnsafePointer<Float>?
-  var keyBias: UnsafePointer<Float>?
-  var valueBias: UnsafePointer<Float>?
-  var output: PreparedMatrix
-  var feedForwardNorm: UnsafePointer<Float>
-  var gate: PreparedMatrix
-  var up: PreparedMatrix
-  var down: PreparedMatrix
-}
-
 /// Every tensor that the forward pass reads, found by role and checked against the model's shapes.
 struct PreparedModel: @unchecked Sendable {
   let source: any WeightSource
   let architecture: ModelArchitecture
   let embedding: PreparedMatrix
-  let head: PreparedMatrix
-  let outputNorm: UnsafePointer<Float>
+  /// Learnt positions, a row for each.
+  let positions: PreparedMatrix?
+  let head: PreparedLinear
+  let outputNorm: PreparedNorm?
   let layers: [PreparedLayer]
-  /// What the file divides each rotary frequency by, where it says so.
-  let ropeDivisors: [Double]?
+  /// What the file divides rotary frequencies by, where it says so.
+  let ropeFactors: RopeFactors
 
   /// - Parameter vectors: room for all vectors of the inventory as 32-bit floats.
   /// - Throws: `LanguageRuntimeError` naming the tensor that is missing, of another shape or in a format without kernel.
@@ -51,54 +36,29 @@ struct PreparedModel: @unchecked Sendable {
     architecture: ModelArchitecture, source: any WeightSource, kernels: KernelSet,
     vectors: UnsafeMutablePointer<Float>
   ) throws(LanguageRuntimeError) {
-    var finder = TensorFinder(source: source, kernels: kernels, vectors: vectors)
+    var finder = TensorFinder(
+      source: source, kernels: kernels, vectors: vectors, normOffset: Float(architecture.forward.normOffset))
     let hidden = architecture.hiddenSize
     let vocabulary = architecture.vocabularySize
     self.source = source
     self.architecture = architecture
     embedding = try finder.matrix(.tokenEmbedding, rows: vocabulary, columns: hidden)
-    head =
-      finder.has(.outputHead)
-      ? try finder.matrix(.outputHead, rows: vocabulary, columns: hidden) : embedding
-    outputNorm = try finder.vector(.outputNorm, count: hidden)
+    positions =
+      finder.has(.positionEmbedding)
+      ? try finder.matrix(.positionEmbedding, rows: finder.rows(.positionEmbedding), columns: hidden) : nil
+    head = PreparedLinear(
+      matrix: finder.has(.outputHead)
+        ? try finder.matrix(.outputHead, rows: vocabulary, columns: hidden) : embedding,
+      bias: try finder.optionalVector(.outputHeadBias, count: vocabulary))
+    outputNorm = try finder.optionalNorm(.outputNorm, .outputNormBias, count: hidden)
     var layers: [PreparedLayer] = []
     for (index, layer) in architecture.layers.enumerated() {
-      layers.append(try Self.prepare(layer, index, hidden: hidden, architecture, &finder))
+      layers.append(try PreparedLayer(layer, index, architecture, &finder))
     }
     self.layers = layers
-    ropeDivisors = try finder.values(.ropeFactors)
-  }
-
-  private static func prepare(
-    _ layer: LayerDescription, _ index: Int, hidden: Int, _ architecture: ModelArchitecture,
-    _ finder: inout TensorFinder
-  ) throws(LanguageRuntimeError) -> PreparedLayer {
-    guard layer.mixers.count == 1, case .attention(let attention) = layer.mixers[0], attention.hasOwnCache,
-      attention.keyWidth == attention.valueWidth, attention.keyWidth % 8 == 0,
-      attention.heads % attention.keyValueHeads == 0, let feedForward = layer.feedForward, feedForward.experts == 0,
-      feedForward.isGated
-    else {
-      throw .unsupportedArchitecture(
-        modelType: architecture.modelType, reason: "layer \(index) is not plain attention with a gated feed-forward")
-    }
-    let queries = attention.heads * attention.keyWidth
-    let keys = attention.keyValueHeads * attention.keyWidth
-    let values = attention.keyValueHeads * attention.valueWidth
-    return PreparedLayer(
-      attention: attention,
-      attentionNorm: try finder.vector(.attentionNorm, index, count: hidden),
-      query: try finder.matrix(.attentionQuery, index, rows: queries, columns: hidden),
-      key: try finder.matrix(.attentionKey, index, rows: keys, columns: hidden),
-      value: try finder.matrix(.attentionValue, index, rows: values, columns: hidden),
-      queryBias: try finder.optionalVector(.attentionQueryBias, index, count: queries),
-      keyBias: try finder.optionalVector(.attentionKeyBias, index, count: keys),
-      valueBias: try finder.optionalVector(.attentionValueBias, index, count: values),
-      output: try finder.matrix(
-        .attentionOutput, index, rows: hidden, columns: attention.heads * attention.valueWidth),
-      feedForwardNorm: try finder.vector(.feedForwardNorm, index, count: hidden),
-      gate: try finder.matrix(.feedForwardGate, index, rows: feedForward.width, columns: hidden),
-      up: try finder.matrix(.feedForwardUp, index, rows: feedForward.width, columns: hidden),
-      down: try finder.matrix(.feedForwardDown, index, rows: hidden, columns: feedForward.width))
+    ropeFactors = RopeFactors(
+      all: try finder.values(.ropeFactors), short: try finder.values(.ropeFactorsShort),
+      long: try finder.values(.ropeFactorsLong))
   }
 
   /// Refuses what the forward pass does not know, before anything is allocated.
@@ -111,15 +71,21 @@ struct PreparedModel: @unchecked Sendable {
         reason:
           "it has tensors that the forward pass does not know, such as '\(stranger.ggufName ?? "\(stranger.role)")'")
     }
-    guard RuntimeSupport.runs(architecture.modelType) else {
+    guard RuntimeSupport.modelTypes.contains(architecture.modelType) else {
       throw .unsupportedArchitecture(
-        modelType: architecture.modelType, reason: "only the llama, mistral and qwen2 families run so far")
+        modelType: architecture.modelType, reason: "no test holds its forward pass to another implementation's")
+    }
+    if let index = architecture.layers.firstIndex(where: { !RuntimeSupport.runs($0) }) {
+      throw .unsupportedArchitecture(
+        modelType: architecture.modelType,
+        reason: "layer \(index) is not attention with a feed-forward part that it knows"
+      )
     }
   }
 }
 
 /// Looks tensors up by role and layer, checks them, and turns vectors into floats.
-private struct TensorFinder {
+struct TensorFinder {
   struct Key: Hashable {
     let role: TensorRole
     let layer: Int16
@@ -127,18 +93,32 @@ private struct TensorFinder {
 
   let source: any WeightSource
   let kernels: KernelSet
+  /// What learnt norm weights miss.
+  let normOffset: Float
   private var nextVector: UnsafeMutablePointer<Float>
   private let places: [Key: Int]
 
-  init(source: any WeightSource, kernels: KernelSet, vectors: UnsafeMutablePointer<Float>) {
+  init(source: any WeightSource, kernels: KernelSet, vectors: UnsafeMutablePointer<Float>, normOffset: Float) {
     self.source = source
+    self.normOffset = normOffset
     self.kernels = kernels
     nextVector = vectors
     let pairs = source.inventory.tensors.enumerated().map { (Key(role: $1.role, layer: $1.layer), $0) }
     places = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
   }
 
-  func has(_ role: TensorRole) -> Bool { places[Key(role: role, layer: -1)] != nil }
+  func has(_ role: TensorRole, _ layer: Int = -1) -> Bool {
+    places[Key(role: role, layer: Int16(clamping: layer))] != nil
+  }
+
+  /// Rows of a tensor outside the layers; 0 when there is none.
+  func rows(_ role: TensorRole, _ layer: Int = -1) -> Int {
+    places[Key(role: role, layer: Int16(clamping: layer))].map { Int(source.inventory.tensors[$0].rows) } ?? 0
+  }
+
+  func elements(_ role: TensorRole, _ layer: Int) -> Int {
+    places[Key(role: role, layer: Int16(clamping: layer))].map { source.inventory.tensors[$0].elements } ?? 0
+  }
 
   private func find(_ role: TensorRole, _ layer: Int) throws(LanguageRuntimeError) -> Int {
     guard let index = places[Key(role: role, layer: Int16(clamping: layer))] else {
@@ -153,14 +133,20 @@ private struct TensorFinder {
       ? inventory.fileNames[index] : inventory.tensors[index].ggufName ?? "\(inventory.tensors[index].role)"
   }
 
+  /// Some rows of a matrix, or of a stack of matrices whose rows are numbered through.
+  ///
+  /// - Parameters:
+  ///   - rows: of each matrix of the stack.
+  ///   - part: the rows to take; nil takes all.
   func matrix(
-    _ role: TensorRole, _ layer: Int = -1, rows: Int, columns: Int
+    _ role: TensorRole, _ layer: Int = -1, rows: Int, columns: Int, copies: Int = 1, part: Range<Int>? = nil
   ) throws(LanguageRuntimeError) -> PreparedMatrix {
     let index = try find(role, layer)
     let tensor = source.inventory.tensors[index]
-    guard tensor.rows == rows, tensor.columns == columns, tensor.copies == 1 else {
+    guard tensor.rows == rows, tensor.columns == columns, tensor.copies == copies else {
       throw .wrongShape(
-        tensor: name(index), expected: "\(rows) × \(columns)", found: "\(tensor.rows) × \(tensor.columns)")
+        tensor: name(index), expected: Self.shape(copies, rows, columns),
+        found: Self.shape(Int(tensor.copies), Int(tensor.rows), Int(tensor.columns)))
     }
     guard case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
       ck_decoder_of(kernels.row, type) != nil, let address = source.bytes(ofTensor: index).baseAddress
@@ -168,9 +154,15 @@ private struct TensorFinder {
     guard columns % format.elementsPerBlock == 0 else {
       throw .rowsNotWhole(tensor: name(index), columns: columns, format: format.rawValue)
     }
+    let rowBytes = columns / format.elementsPerBlock * format.bytesPerBlock
+    let part = part ?? 0..<rows * copies
     return PreparedMatrix(
-      address: address, type: type, rows: rows, columns: columns,
-      rowBytes: columns / format.elementsPerBlock * format.bytesPerBlock, input: ck_input_of(kernels.row, type))
+      address: address + part.lowerBound * rowBytes, type: type, rows: part.count, columns: columns,
+      rowBytes: rowBytes, input: ck_input_of(kernels.row, type))
+  }
+
+  private static func shape(_ copies: Int, _ rows: Int, _ columns: Int) -> String {
+    (copies == 1 ? "" : "\(copies) × ") + "\(rows) × \(columns)"
   }
 
   mutating func vector(
@@ -200,9 +192,21 @@ private struct TensorFinder {
   }
 
   mutating func optionalVector(
-    _ role: TensorRole, _ layer: Int, count: Int
+    _ role: TensorRole, _ layer: Int = -1, count: Int
   ) throws(LanguageRuntimeError) -> UnsafePointer<Float>? {
-    guard places[Key(role: role, layer: Int16(clamping: layer))] != nil else { return nil }
+    guard has(role, layer) else { return nil }
     return try vector(role, layer, count: count)
+  }
+
+  /// A norm with its bias, where the model has one.
+  mutating func optionalNorm(
+    _ role: TensorRole, _ biasRole: TensorRole? = nil, _ layer: Int = -1, count: Int
+  ) throws(LanguageRuntimeError) -> PreparedNorm? {
+    guard has(role, layer) else { return nil }
+    let weight = UnsafeMutablePointer(mutating: try vector(role, layer, count: count))
+    if normOffset != 0 { for index in 0..<count { weight[index] += normOffset } }
+    var bias: UnsafePointer<Float>?
+    if let biasRole { bias = try optionalVector(biasRole, layer, count: count) }
+    return PreparedNorm(weight: weight, bias: bias)
   }
 }

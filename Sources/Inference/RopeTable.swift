@@ -4,41 +4,102 @@ internal import LanguageModel
 
 /// Cosines and sines of rotary position embedding (RoFormer, arXiv 2104.09864) for a run of positions.
 ///
-///     angle(position, i) = position / linearFactor · base^(−2i / width) / divisor(i),   i in 0 ..< width / 2
+///     angle(position, i) = position · base^(−2i / width) / divisor(i),   i in 0 ..< width / 2
+///
+/// The scaling of a model gives the divisors, and a magnitude that multiplies cosines and sines.
 struct RopeTable: @unchecked Sendable {
   let width: Int
+  let pairing: RopeRules.Pairing
   private let frequencies: [Double]
+  private let magnitude: Double
   private let table: UnsafeMutablePointer<Float>
-  private let linearFactor: Double
 
   /// - Parameters:
-  ///   - divisors: what a file divides each frequency by; nil takes the configuration's scaling, if it has one.
+  ///   - factors: what a file divides each frequency by; nil takes the rules' scaling.
   ///   - table: room for `tokens` × `width` floats: a position's cosines, then its sines.
-  init(rules: ForwardRules, divisors: [Double]?, headWidth: Int, table: UnsafeMutablePointer<Float>) {
-    let rotated = min(rules.ropeWidth ?? headWidth, headWidth)
-    width = rotated
-    let divisors = divisors ?? rules.ropeScaling?.divisors(width: rotated, base: rules.ropeBase)
-    frequencies = (0..<rotated / 2).map { pair in
-      let frequency = pow(rules.ropeBase, -2 * Double(pair) / Double(rotated))
-      guard let divisors, pair < divisors.count, divisors[pair] > 0 else { return frequency }
-      return frequency / divisors[pair]
-    }
-    linearFactor = rules.ropeLinearFactor
+  init(
+    rules: RopeRules, factors: RopeFactors, headWidth: Int, contextTokens: Int, table: UnsafeMutablePointer<Float>
+  ) {
+    let width = min(rules.width ?? headWidth, headWidth)
+    self.width = width
+    pairing = rules.pairing
+    let unscaled = (0..<width / 2).map { pow(rules.base, -2 * Double($0) / Double(width)) }
+    let divisors = Self.divisors(rules, factors, width: width, contextTokens: contextTokens)
+    frequencies = zip(unscaled, divisors).map { $1 > 0 ? $0 / $1 : $0 }
+    magnitude = rules.scaling.magnitude
     self.table = table
+  }
+
+  /// What each frequency is divided by.
+  private static func divisors(
+    _ rules: RopeRules, _ factors: RopeFactors, width: Int, contextTokens: Int
+  ) -> [Double] {
+    let pairs = width / 2
+    let ones = [Double](repeating: 1, count: pairs)
+    func whole(_ list: [Double]?) -> [Double]? { list.flatMap { $0.count == pairs ? $0 : nil } }
+    if let all = whole(factors.all) { return all }
+    switch rules.scaling {
+    case .none: return ones
+    case .linear(let factor): return ones.map { $0 * factor }
+    case .llama3(let llama): return llama.divisors(width: width, base: rules.base)
+    case .yarn(let yarn): return yarn.divisors(width: width, base: rules.base)
+    case .longRope(let long):
+      let isLong = contextTokens > long.originalContext
+      return whole(isLong ? factors.long : factors.short) ?? whole(isLong ? long.longFactors : long.shortFactors)
+        ?? ones
+    }
   }
 
   /// Fills the rows of `count` positions from `first` on.
   func fill(from first: Int, count: Int) {
     for row in 0..<count {
-      let position = Double(first + row) / linearFactor
+      let position = Double(first + row)
       let cosines = table + row * width
       for (i, frequency) in frequencies.enumerated() {
-        cosines[i] = Float(cos(position * frequency))
-        cosines[i + width / 2] = Float(sin(position * frequency))
+        cosines[i] = Float(magnitude * cos(position * frequency))
+        cosines[i + width / 2] = Float(magnitude * sin(position * frequency))
       }
     }
   }
 
   func cosines(row: Int) -> UnsafePointer<Float> { UnsafePointer(table + row * width) }
   func sines(row: Int) -> UnsafePointer<Float> { UnsafePointer(table + row * width + width / 2) }
+}
+
+/// The divisors that a file holds as tensors.
+struct RopeFactors {
+  var all: [Double]?
+  var short: [Double]?
+  var long: [Double]?
+
+  static let none = RopeFactors()
+}
+
+extension RopeScaling {
+  /// What multiplies cosines and sines.
+  fileprivate var magnitude: Double {
+    switch self {
+    case .none, .linear, .llama3: 1
+    case .yarn(let yarn): yarn.magnitude ?? (yarn.factor > 1 ? 1 + 0.1 * log(yarn.factor) : 1)
+    case .longRope(let long): long.magnitude
+    }
+  }
+}
+
+extension YarnRopeScaling {
+  /// - Source: YaRN, arXiv 2309.00071, section 3.2: the blend is linear in the index of the frequency.
+  fileprivate func divisors(width: Int, base: Double) -> [Double] {
+    /// The index of the frequency that turns so many times within the original context.
+    func index(turns: Double) -> Double {
+      Double(width) * log(originalContext / (turns * 2 * Double.pi)) / (2 * log(base))
+    }
+    let fast = index(turns: betaFast)
+    let slow = index(turns: betaSlow)
+    let low = max(0, roundsBounds ? fast.rounded(.down) : fast)
+    let high = min(Double(width - 1), roundsBounds ? slow.rounded(.up) : slow)
+    return (0..<width / 2).map { pair in
+      let share = min(1, max(0, (Double(pair) - low) / max(0.001, high - low)))
+      return 1 / (1 - share + share / factor)
+    }
+  }
 }

@@ -5,61 +5,157 @@ internal import LanguageModel
 
 /// The forward pass of a decoder: embedding, layers of attention and feed-forward, head.
 ///
+/// One pass for every architecture: what differs is in the model's rules and in which tensors it has.
 /// - Shapes: t tokens of a chunk, d hidden, h heads and g KV heads of width w, f feed-forward; all row-major.
 struct Transformer: @unchecked Sendable {
   let model: PreparedModel
   let products: Products
   let cache: KVCache
   let rope: RopeTable
+  /// The rotation of layers with a sliding window, where it differs.
+  let windowRope: RopeTable?
   let buffers: RuntimeBuffers
 
-  private var kernels: UnsafePointer<ck_kernels> { products.kernels.row }
-  private var hidden: Int { model.architecture.hiddenSize }
-  private var epsilon: Float { Float(model.architecture.forward.normEpsilon) }
+  init(
+    model: PreparedModel, products: Products, cache: KVCache, shape: RuntimeShape, contextTokens: Int,
+    buffers: RuntimeBuffers
+  ) {
+    self.model = model
+    self.products = products
+    self.cache = cache
+    self.buffers = buffers
+    let rules = model.architecture.forward
+    let table = buffers.floats(.ropeTables)
+    let width = rules.windowRope == nil ? shape.rotated : shape.rotated / 2
+    rope = RopeTable(
+      rules: rules.rope, factors: model.ropeFactors, headWidth: width, contextTokens: contextTokens, table: table)
+    windowRope = rules.windowRope.map {
+      let second = table + width * buffers.plan.microBatch
+      return RopeTable(
+        rules: $0, factors: .none, headWidth: width, contextTokens: contextTokens, table: second)
+    }
+  }
+
+  var kernels: UnsafePointer<ck_kernels> { products.kernels.row }
+  var rules: ForwardRules { model.architecture.forward }
+  var hidden: Int { model.architecture.hiddenSize }
 
   /// Runs a chunk of tokens of one sequence at positions `first ...`; the last hidden state stays in the buffer.
   ///
   /// - Precondition: at most a micro-batch of tokens, all in the vocabulary, with room in the context.
-  /// - Parameter layers: runs only so many from the first on, to time a part.
+  /// - Parameter layers: runs only so many layers from the first on, to time a part.
   func run(_ tokens: ArraySlice<Int32>, at first: Int, sequence: Int, layers: Int = .max) {
     let x = buffers.floats(.hidden)  // (t, d)
-    embed(tokens, into: x)
+    embed(tokens, at: first, into: x)
     rope.fill(from: first, count: tokens.count)
+    windowRope?.fill(from: first, count: tokens.count)
     for index in model.layers.indices.prefix(layers) {
-      attend(layer: index, tokens: tokens.count, at: first, sequence: sequence, x)
-      feedForward(layer: model.layers[index], tokens: tokens.count, x)
+      run(
+        layer: model.layers[index], Chunk(tokens: tokens.count, first: first), cache.layer(index, sequence: sequence), x
+      )
     }
+  }
+
+  /// The tokens of one pass: how many, and the position of the first.
+  struct Chunk {
+    let tokens: Int
+    let first: Int
+  }
+
+  // sequential:  x += attention(norm(x));  x += feedForward(norm(x))
+  // parallel:    x += attention(norm(x)) + feedForward(norm(x))
+  private func run(layer: PreparedLayer, _ chunk: Chunk, _ place: KVCache.Layer, _ x: UnsafeMutablePointer<Float>) {
+    let part = buffers.floats(.projected)  // (t, d)
+    let input = normed(x, by: layer.attentionNorm, tokens: chunk.tokens)  // (t, d)
+    switch layer.mixer {
+    case .attention(let attention): attend(attention, to: input, chunk, place, into: part)
+    case .latent(let latent): attend(latent, to: input, chunk, place, into: part)
+    }
+    if rules.residual == .parallel {
+      let own = layer.feedForwardNorm.map { normed(x, by: $0, tokens: chunk.tokens) }
+      add(part, after: layer.attentionPostNorm, tokens: chunk.tokens, to: x)
+      feedForward(layer.feedForward, own ?? input, tokens: chunk.tokens, into: part)
+    } else {
+      add(part, after: layer.attentionPostNorm, tokens: chunk.tokens, to: x)
+      let own = normed(x, by: layer.feedForwardNorm, tokens: chunk.tokens)
+      feedForward(layer.feedForward, own, tokens: chunk.tokens, into: part)
+    }
+    add(part, after: layer.feedForwardPostNorm, tokens: chunk.tokens, to: x)
   }
 
   /// The logits (vocabulary) of one token of the last chunk.
   func logits(token: Int) -> UnsafeMutablePointer<Float> {
-    let normed = buffers.floats(.normed)
+    let state = buffers.floats(.hidden) + token * hidden
     let logits = buffers.floats(.logits)
-    kernels.pointee.rms_norm(
-      buffers.floats(.hidden) + token * hidden, model.outputNorm, normed, Int64(hidden), epsilon)
-    products.multiply(normed, by: [model.head], into: [logits])
+    let vocabulary = model.head.matrix.rows
+    products.multiply(normed(state, by: model.outputNorm, tokens: 1), by: [model.head.matrix], into: [logits])
+    if let bias = model.head.bias { kernels.pointee.add(bias, logits, Int64(vocabulary)) }
+    if rules.logitScale != 1 { ck_scale(logits, Float(rules.logitScale), Int64(vocabulary)) }
+    if let cap = rules.logitCap { ck_soft_cap(logits, Int64(vocabulary), Float(cap)) }
     return logits
   }
 
-  private func embed(_ tokens: ArraySlice<Int32>, into x: UnsafeMutablePointer<Float>) {
-    guard let decode = ck_decoder_of(kernels, model.embedding.type) else { return }
+  // x = scale · embedding[token] + positions[position]
+  private func embed(_ tokens: ArraySlice<Int32>, at first: Int, into x: UnsafeMutablePointer<Float>) {
     for (row, token) in tokens.enumerated() {
-      decode(model.embedding.address + Int(token) * model.embedding.rowBytes, x + row * hidden, Int64(hidden))
+      decode(row: Int(token), of: model.embedding, into: x + row * hidden)
+      if rules.embeddingScale != 1 { ck_scale(x + row * hidden, Float(rules.embeddingScale), Int64(hidden)) }
+      guard let positions = model.positions else { continue }
+      let learnt = buffers.floats(.projected)  // (d)
+      decode(row: first + row + rules.positionOffset, of: positions, into: learnt)
+      kernels.pointee.add(learnt, x + row * hidden, Int64(hidden))
     }
   }
 
-  private func norm(
-    _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, tokens: Int, into normed: UnsafeMutablePointer<Float>
-  ) {
+  private func decode(row: Int, of table: PreparedMatrix, into y: UnsafeMutablePointer<Float>) {
+    guard let decode = ck_decoder_of(kernels, table.type) else { return }
+    decode(table.address + row * table.rowBytes, y, Int64(hidden))
+  }
+
+  /// The norm of each token, or the tokens themselves without one.
+  private func normed(
+    _ x: UnsafeMutablePointer<Float>, by norm: PreparedNorm?, tokens: Int
+  ) -> UnsafePointer<Float> {
+    guard let norm else { return UnsafePointer(x) }
+    let y = buffers.floats(.normed)  // (t, d)
     products.pool.forEachChunk(of: tokens, grain: 16) { _, rows in
-      for row in rows {
-        kernels.pointee.rms_norm(x + row * hidden, weight, normed + row * hidden, Int64(hidden), epsilon)
+      for row in rows { normalise(x + row * hidden, norm, width: hidden, into: y + row * hidden) }
+    }
+    return UnsafePointer(y)
+  }
+
+  /// One vector's norm of the model's kind; may work in place.
+  func normalise(
+    _ x: UnsafePointer<Float>, _ norm: PreparedNorm, width: Int, into y: UnsafeMutablePointer<Float>
+  ) {
+    let epsilon = Float(rules.normEpsilon)
+    switch rules.norm {
+    case .rms: kernels.pointee.rms_norm(x, norm.weight, y, Int64(width), epsilon)
+    case .layer: ck_layer_norm(x, norm.weight, norm.bias, y, Int64(width), epsilon)
+    }
+  }
+
+  // x += scale · norm(part)
+  private func add(
+    _ part: UnsafeMutablePointer<Float>, after norm: PreparedNorm?, tokens: Int, to x: UnsafeMutablePointer<Float>
+  ) {
+    let scale = Float(rules.residualScale)
+    products.pool.forEachChunk(of: tokens, grain: max(1, 32_768 / hidden)) { _, rows in
+      let start = rows.lowerBound * hidden
+      let count = Int64(rows.count * hidden)
+      if let norm {
+        for row in rows { normalise(part + row * hidden, norm, width: hidden, into: part + row * hidden) }
+      }
+      if scale == 1 {
+        kernels.pointee.add(part + start, x + start, count)
+      } else {
+        ck_add_scaled(part + start, scale, x + start, count)
       }
     }
   }
 
   /// One token goes through matrix-vector products, more through blocked ones.
-  private func multiply(
+  func multiply(
     _ x: UnsafePointer<Float>, tokens: Int, by matrices: [PreparedMatrix], into outputs: [UnsafeMutablePointer<Float>]
   ) {
     if tokens == 1 {
@@ -69,71 +165,13 @@ struct Transformer: @unchecked Sendable {
     }
   }
 
-  private func add(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int) {
-    products.pool.forEachChunk(of: count, grain: 32_768) { _, range in
-      kernels.pointee.add(x + range.lowerBound, y + range.lowerBound, Int64(range.count))
-    }
-  }
-
-  // x += O · attention(rope(Q · norm(x)), rope(K · norm(x)), V · norm(x))
-  private func attend(layer index: Int, tokens: Int, at first: Int, sequence: Int, _ x: UnsafeMutablePointer<Float>) {
-    let layer = model.layers[index]
-    let normed = buffers.floats(.normed)  // (t, d)
-    let queries = buffers.floats(.queries)  // (t, h, w)
-    let keys = buffers.floats(.newKeys)  // (t, g, w)
-    let values = buffers.floats(.newValues)  // (t, g, w)
-    let mixed = buffers.floats(.mixed)  // (t, h, w)
-    let projected = buffers.floats(.projected)  // (t, d)
-    norm(x, layer.attentionNorm, tokens: tokens, into: normed)
-    multiply(normed, tokens: tokens, by: [layer.query, layer.key, layer.value], into: [queries, keys, values])
-    let place = cache.layer(index, sequence: sequence)
-    products.pool.forEachChunk(of: tokens, grain: 8) { _, rows in
-      for row in rows { position(row, first + row, layer, place) }
-    }
-    AttentionPass(
-      attention: layer.attention, cache: cache, place: place, queries: queries, mixed: mixed,
-      scratch: buffers.floats(.attentionScratch), kernels: kernels
-    ).run(tokens: tokens, at: first, on: products.pool)
-    multiply(mixed, tokens: tokens, by: [layer.output], into: [projected])
-    add(projected, to: x, count: tokens * hidden)
-  }
-
-  /// Adds biases, rotates queries and keys, and stores the new key and value of one token.
-  private func position(_ row: Int, _ position: Int, _ layer: PreparedLayer, _ place: KVCache.Layer) {
-    let shape = layer.attention
-    let queries = buffers.floats(.queries) + row * layer.query.rows
-    let keys = buffers.floats(.newKeys) + row * layer.key.rows
-    let values = buffers.floats(.newValues) + row * layer.value.rows
-    if let bias = layer.queryBias { kernels.pointee.add(bias, queries, Int64(layer.query.rows)) }
-    if let bias = layer.keyBias { kernels.pointee.add(bias, keys, Int64(layer.key.rows)) }
-    if let bias = layer.valueBias { kernels.pointee.add(bias, values, Int64(layer.value.rows)) }
-    for head in 0..<shape.heads { rotate(queries + head * shape.keyWidth, row) }
-    for head in 0..<shape.keyValueHeads { rotate(keys + head * shape.keyWidth, row) }
-    cache.store(keys, count: layer.key.rows, at: place.keys + position * place.keyPositionBytes, kernels: kernels)
-    cache.store(
-      values, count: layer.value.rows, at: place.values + position * place.valuePositionBytes, kernels: kernels)
-  }
-
-  private func rotate(_ head: UnsafeMutablePointer<Float>, _ row: Int) {
-    switch model.architecture.forward.ropePairing {
-    case .neighbours: ck_rope_neighbours(head, Int64(rope.width), rope.cosines(row: row), rope.sines(row: row))
-    case .halves: ck_rope_halves(head, Int64(rope.width), rope.cosines(row: row), rope.sines(row: row))
-    }
-  }
-
-  // x += down · (silu(gate · norm(x)) ⊙ (up · norm(x)))
-  private func feedForward(layer: PreparedLayer, tokens: Int, _ x: UnsafeMutablePointer<Float>) {
-    let normed = buffers.floats(.normed)  // (t, d)
-    let gate = buffers.floats(.gate)  // (t, f)
-    let up = buffers.floats(.up)  // (t, f)
-    let projected = buffers.floats(.projected)  // (t, d)
-    norm(x, layer.feedForwardNorm, tokens: tokens, into: normed)
-    multiply(normed, tokens: tokens, by: [layer.gate, layer.up], into: [gate, up])
-    products.pool.forEachChunk(of: tokens * layer.gate.rows, grain: 16_384) { _, range in
-      let start = range.lowerBound
-      kernels.pointee.silu_mul(gate + start, up + start, gate + start, Int64(range.count))
-    }
-    multiply(gate, tokens: tokens, by: [layer.down], into: [projected])
-    add(projected, to: x, count: tokens * hidden)
+  /// y = x · Wᵀ + b for each token.
+  func apply(
+    _ linear: PreparedLinear, to x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>
+  ) {
+    multiply(x, tokens: tokens, by: [linear.matrix], into: [y])
+    guard let bias = linear.bias else { return }
+    let width = linear.matrix.rows
+    for row in 0..<tokens { kernels.pointee.add(bias, y + row * width, Int64(width)) }
   }
 }

@@ -61,12 +61,15 @@ package struct Attention: Sendable, Equatable {
   package var hasOwnCache: Bool
   /// Elements per position that an indexer for sparse attention caches besides; 0 for none.
   package var indexWidth: Int
+  /// False for a layer whose queries and keys keep no position of their own (NoPE), or get it from a learnt table.
+  package var isRotated: Bool
 
   package init(
     heads: Int, keyValueHeads: Int, keyWidth: Int, valueWidth: Int, window: Int? = nil, hasOwnCache: Bool = true,
-    indexWidth: Int = 0
+    indexWidth: Int = 0, isRotated: Bool = true
   ) {
     self.indexWidth = indexWidth
+    self.isRotated = isRotated
     self.heads = heads
     self.keyValueHeads = keyValueHeads
     self.keyWidth = keyWidth
@@ -89,11 +92,14 @@ package struct LatentAttention: Sendable, Equatable {
   package var stride: Int
   /// Elements per cached vector that an indexer for sparse attention caches besides; 0 for none.
   package var indexWidth: Int
+  /// Rank of the compressed query; nil projects directly.
+  package var queryRank: Int?
 
   package init(
     heads: Int, keyValueRank: Int, ropeWidth: Int, plainWidth: Int, valueWidth: Int, window: Int? = nil,
-    stride: Int = 1, indexWidth: Int = 0
+    stride: Int = 1, indexWidth: Int = 0, queryRank: Int? = nil
   ) {
+    self.queryRank = queryRank
     self.window = window
     self.stride = stride
     self.indexWidth = indexWidth
@@ -141,36 +147,5 @@ package struct FeedForward: Sendable, Equatable {
     self.activeExperts = activeExperts
     self.expertWidth = expertWidth
     self.sharedExpertWidth = sharedExpertWidth
-  }
-}
-
-/// What running (not sizing) the model needs besides shapes.
-package struct ForwardRules: Sendable, Equatable {
-  package enum RopePairing: Sendable, Equatable {
-    /// Neighbours (2i, 2i+1) rotate together: GGUF files of the llama family.
-    case neighbours
-    /// Halves (i, i+n/2) rotate together: GPT-NeoX style, and Hugging Face's own llama weights.
-    case halves
-  }
-  package var normEpsilon: Double
-  package var ropeBase: Double
-  /// Rotated elements per head; nil means all of them.
-  package var ropeWidth: Int?
-  package var ropePairing: RopePairing
-  /// Positions are divided by this (linear scaling); 1 for none.
-  package var ropeLinearFactor: Double
-  /// Uneven scaling of the frequencies, where the configuration gives it; GGUF files carry it as a tensor instead.
-  package var ropeScaling: RopeScaling?
-
-  package init(
-    normEpsilon: Double = 1e-5, ropeBase: Double = 10_000, ropeWidth: Int? = nil,
-    ropePairing: RopePairing = .halves, ropeLinearFactor: Double = 1, ropeScaling: RopeScaling? = nil
-  ) {
-    self.ropeScaling = ropeScaling
-    self.normEpsilon = normEpsilon
-    self.ropeBase = ropeBase
-    self.ropeWidth = ropeWidth
-    self.ropePairing = ropePairing
-    self.ropeLinearFactor = ropeLinearFactor
   }
 }

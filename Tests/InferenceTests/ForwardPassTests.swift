@@ -41,9 +41,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [("llama", ForwardRules.RopePairing.neighbours), ("qwen2", .halves)])
+  @Test(arguments: [("llama", RopeRules.Pairing.neighbours), ("qwen2", .halves)])
   func `decoding equals the naive twin for every kernel set`(
-    type: String, pairing: ForwardRules.RopePairing
+    type: String, pairing: RopeRules.Pairing
   ) throws {
     let architecture = smallArchitecture(type, pairing: pairing, isTied: type == "qwen2")
     let inventory = smallInventory(architecture, .f32, hasBiases: type == "qwen2")
@@ -170,7 +170,7 @@ import Testing
 
   @Test func `what does not run is refused before anything is allocated`() throws {
     try withPool(1) { pool in
-      let architecture = smallArchitecture("gemma2")
+      let architecture = smallArchitecture("mamba")
       let weights = try SyntheticWeights(inventory: smallInventory(architecture, .f32), pool: pool)
       #expect(throws: LanguageRuntimeError.self) {
         try InferenceSession(

@@ -101,13 +101,13 @@ struct NaiveTwin {
   }
 
   private func rotated(_ x: [Double], _ width: Int, _ position: Int) -> [Double] {
-    let rules = architecture.forward
-    let rotated = min(rules.ropeWidth ?? width, width)
+    let rules = architecture.forward.rope
+    let rotated = min(rules.width ?? width, width)
     var y = x
     for start in stride(from: 0, to: x.count, by: width) {
       for i in 0..<rotated / 2 {
-        let angle = Double(position) / rules.ropeLinearFactor * pow(rules.ropeBase, -2 * Double(i) / Double(rotated))
-        let (a, b) = rules.ropePairing == .neighbours ? (2 * i, 2 * i + 1) : (i, i + rotated / 2)
+        let angle = Double(position) * pow(rules.base, -2 * Double(i) / Double(rotated))
+        let (a, b) = rules.pairing == .neighbours ? (2 * i, 2 * i + 1) : (i, i + rotated / 2)
         y[start + a] = x[start + a] * cos(angle) - x[start + b] * sin(angle)
         y[start + b] = x[start + a] * sin(angle) + x[start + b] * cos(angle)
       }

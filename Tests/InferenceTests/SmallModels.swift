@@ -9,7 +9,7 @@ import Testing
 /// A decoder small enough for the naive twin, with every width a multiple of 256 so that every format applies.
 func smallArchitecture(
   _ modelType: String = "llama", layers: Int = 2, heads: Int = 4, keyValueHeads: Int = 2, window: Int? = nil,
-  pairing: ForwardRules.RopePairing = .neighbours, isTied: Bool = false
+  pairing: RopeRules.Pairing = .neighbours, isTied: Bool = false
 ) -> ModelArchitecture {
   let attention = Attention(
     heads: heads, keyValueHeads: keyValueHeads, keyWidth: 256 / heads, valueWidth: 256 / heads, window: window)
@@ -17,7 +17,7 @@ func smallArchitecture(
   return ModelArchitecture(
     modelType: modelType, vocabularySize: 96, hiddenSize: 256, contextLength: 128,
     layers: Array(repeating: layer, count: layers), hasTiedEmbeddings: isTied,
-    forward: ForwardRules(ropePairing: pairing))
+    forward: ForwardRules(rope: RopeRules(pairing: pairing)))
 }
 
 /// Its tensors, matrices in one format.

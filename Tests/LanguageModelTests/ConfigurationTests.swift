@@ -35,7 +35,7 @@ private func error(of configuration: JSON) -> ConfigurationError? {
     #expect(description.parametersTotal == 2 * 100 * 8 + 8 + 2 * (64 + 32 + 32 + 64 + 3 * 128 + 16))
     #expect(description.inventory.tensors.count == 3 + 2 * 9)
     #expect(description.architecture.forward.normEpsilon == 1e-6)
-    #expect(description.architecture.forward.ropeBase == 500_000)
+    #expect(description.architecture.forward.rope.base == 500_000)
     #expect(description.architecture.contextLength == 64)
     #expect(description.inventory.tensors.first?.format == .bf16)
     #expect(description.notes.isEmpty)
@@ -104,8 +104,8 @@ private func error(of configuration: JSON) -> ConfigurationError? {
 
   @Test func `rotary settings are read from the newer nested form`() throws {
     let parameters: JSON = ["rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0, "partial_rotary_factor": 0.5]
-    let forward = try describe(with("rope_parameters", parameters, in: with("rope_theta", nil))).architecture.forward
-    #expect(forward.ropeBase == 1000 && forward.ropeLinearFactor == 4 && forward.ropeWidth == 1)
+    let rope = try describe(with("rope_parameters", parameters, in: with("rope_theta", nil))).architecture.forward.rope
+    #expect(rope == RopeRules(base: 1000, width: 1, scaling: .linear(factor: 4)))
   }
 }
 

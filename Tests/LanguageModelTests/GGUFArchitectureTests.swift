@@ -36,7 +36,7 @@ private func metadata(of architecture: ModelArchitecture, named name: String) ->
   result["\(name).embedding_length"] = .integer(architecture.hiddenSize)
   result["\(name).context_length"] = architecture.contextLength.map { .integer($0) }
   result["\(name).attention.layer_norm_rms_epsilon"] = .number(architecture.forward.normEpsilon)
-  result["\(name).rope.freq_base"] = .number(architecture.forward.ropeBase)
+  result["\(name).rope.freq_base"] = .number(architecture.forward.rope.base)
   var heads: [Int] = []
   var pairs: [Int] = []
   var windows: [Int] = []
@@ -129,13 +129,13 @@ private func metadata(of architecture: ModelArchitecture, named name: String) ->
   @Test func `llama files rotate neighbours, qwen files halves`() throws {
     let catalogue = try ModelCatalogue.builtIn()
     for (identifier, name, pairing) in [
-      ("meta-llama/Llama-3.1-8B", "llama", ForwardRules.RopePairing.neighbours),
+      ("meta-llama/Llama-3.1-8B", "llama", RopeRules.Pairing.neighbours),
       ("Qwen/Qwen2.5-0.5B", "qwen2", .halves),
     ] {
       let described = try catalogue.describe(catalogue.entry(named: identifier))
       let header = metadata(of: described.architecture, named: name)
       let read = try ModelArchitecture(metadata: header, inventory: described.inventory, file: "model.gguf")
-      #expect(read.forward.ropePairing == pairing)
+      #expect(read.forward.rope.pairing == pairing)
       #expect(read.forward.normEpsilon == described.architecture.forward.normEpsilon)
       #expect(read.modelType == name)
     }

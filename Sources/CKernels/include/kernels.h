@@ -63,9 +63,15 @@ typedef struct {
   const int64_t *first;
   const int64_t *last;
   float scale;
+  float cap;                // scores become cap · tanh(score / cap); 0 for none
+  const float *sinks;       // [count] a score that each query sees besides, without a value; null for none
   float *out;
   float *scratch;
 } ck_attention;
+
+// Of a feed-forward part: silu, GELU by its tanh formula and by the error function, max(0, x) and its square,
+// and gpt-oss's min(g, 7) · σ(1.702 g) · (clamp(u, ±7) + 1).
+enum ck_activation { CK_SILU, CK_GELU_TANH, CK_GELU, CK_RELU, CK_SQUARED_RELU, CK_CLAMPED_SWIGLU };
 
 typedef struct {
   const char *name;
@@ -92,6 +98,8 @@ typedef struct {
   void (*rms_norm)(const float *x, const float *weight, float *y, int64_t n, float epsilon);
   void (*add)(const float *x, float *y, int64_t n);                          // y += x
   void (*silu_mul)(const float *gate, const float *up, float *y, int64_t n); // y = silu(gate) · up
+  // y = activation(gate) · up, or activation(gate) where up is null, which CK_CLAMPED_SWIGLU never allows.
+  void (*activate)(enum ck_activation kind, const float *gate, const float *up, float *y, int64_t n);
   void (*encode_f16)(const float *x, uint16_t *y, int64_t n);
   void (*encode_q8_0)(const float *x, void *blocks, int64_t n);
 
@@ -125,6 +133,16 @@ size_t ck_attention_scratch_bytes(int64_t queries, int64_t width);
 // rotated / 2 entries. Neighbours pairs (2i, 2i+1); halves pairs (i, i + rotated/2).
 void ck_rope_neighbours(float *x, int64_t rotated, const float *cosines, const float *sines);
 void ck_rope_halves(float *x, int64_t rotated, const float *cosines, const float *sines);
+
+// y = (x − mean) / √(variance + ε) · weight + bias; bias may be null. x and y may be one.
+void ck_layer_norm(const float *x, const float *weight, const float *bias, float *y, int64_t n, float epsilon);
+// x = cap · tanh(x / cap)
+void ck_soft_cap(float *x, int64_t n, float cap);
+// Σ x · y, in the order of the elements.
+float ck_dot(const float *x, const float *y, int64_t n);
+// y += factor · x
+void ck_add_scaled(const float *x, float factor, float *y, int64_t n);
+void ck_scale(float *x, float factor, int64_t n);
 
 float ck_half_to_float(uint16_t half);
 uint16_t ck_float_to_half(float value);

@@ -11,6 +11,9 @@ package struct RuntimeMemoryPlan: Sendable, Equatable {
     case weights, vectors, keys, values, states
     case hidden, normed, queries, newKeys, newValues, mixed, gate, up, projected
     case packedInput, quantizedInput, gemmScratch, attentionScratch, ropeTables, logits
+    /// Only models with experts, and only those with latent attention.
+    case routerScores, expertInput, expertOutput
+    case compressedQuery, absorbedQuery, latentMixed, headInput, headOutput
   }
 
   package struct Buffer: Sendable, Equatable {
@@ -56,15 +59,15 @@ extension RuntimeMemoryPlan {
     let shape = RuntimeShape(architecture)
     let u = max(1, min(workload.microBatch, workload.contextTokens))
     microBatch = u
-    let widest = max(shape.hidden, shape.feedForward, shape.mixed)
+    let widest = shape.widestInput
+    let expertRows = max(u, shape.activeExperts)
+    let gateFloats = max(u * shape.feedForward, expertRows * shape.expertWidth)
     let packedTokens = (u + Self.packedTokenGroup - 1) / Self.packedTokenGroup * Self.packedTokenGroup
     let attentionQueries = shape.headsPerKeyHead * Self.attentionTokens
     let attentionFloats =
       attentionQueries * (Self.attentionTile + Self.attentionStateFloats) + Self.attentionTile * shape.headWidth
 
-    func floats(_ name: BufferName, _ count: Int, _ formula: String) -> Buffer {
-      Buffer(name: name, kind: .compute, bytes: ByteCount(count * 4), formula: formula)
-    }
+    func floats(_ name: BufferName, _ count: Int, _ formula: String) -> Buffer { Self.floats(name, count, formula) }
     buffers =
       Self.caches(architecture, shape, workload) + [
         Buffer(
@@ -79,8 +82,8 @@ extension RuntimeMemoryPlan {
         floats(.newKeys, u * shape.layerKeys, "\(u) × \(shape.layerKeys) × 4"),
         floats(.newValues, u * shape.layerValues, "\(u) × \(shape.layerValues) × 4"),
         floats(.mixed, u * shape.mixed, "\(u) × \(shape.mixed) × 4"),
-        floats(.gate, u * shape.feedForward, "\(u) × \(shape.feedForward) × 4"),
-        floats(.up, u * shape.feedForward, "\(u) × \(shape.feedForward) × 4"),
+        floats(.gate, gateFloats, shape.gateFormula(tokens: u)),
+        floats(.up, gateFloats, shape.gateFormula(tokens: u)),
         floats(.projected, u * shape.hidden, "\(u) × \(shape.hidden) × 4"),
         floats(.packedInput, packedTokens * widest, "\(packedTokens) tokens × \(widest) × 4"),
         Buffer(
@@ -88,9 +91,36 @@ extension RuntimeMemoryPlan {
           formula: "8-bit forms of \(widest) inputs with scales and sums"),
         floats(.gemmScratch, threads * Self.gemmScratchFloats, "\(threads) threads × \(Self.gemmScratchFloats) × 4"),
         floats(.attentionScratch, threads * attentionFloats, "\(threads) threads × \(attentionFloats) × 4"),
-        floats(.ropeTables, u * shape.headWidth, "\(u) × \(shape.headWidth) × 4"),
+        floats(.ropeTables, u * shape.rotated, "\(u) × \(shape.rotated) × 4"),
         floats(.logits, shape.vocabulary, "\(shape.vocabulary) × 4"),
-      ]
+      ] + Self.expertBuffers(shape, tokens: u) + Self.latentBuffers(shape, tokens: u)
+  }
+
+  /// - Shapes: u tokens, E experts of which a token visits k, d = hidden size.
+  private static func expertBuffers(_ shape: RuntimeShape, tokens u: Int) -> [Buffer] {
+    guard shape.experts > 0 else { return [] }
+    let rows = max(u, shape.activeExperts)
+    return [
+      floats(.routerScores, u * shape.experts, "\(u) × \(shape.experts) experts × 4"),
+      floats(.expertInput, u * shape.hidden, "\(u) × \(shape.hidden) × 4"),
+      floats(.expertOutput, rows * shape.hidden, "\(rows) × \(shape.hidden) × 4"),
+    ]
+  }
+
+  /// - Shapes: u tokens, h heads, a compressed query of rank q, cached vectors of c = r + w elements.
+  private static func latentBuffers(_ shape: RuntimeShape, tokens u: Int) -> [Buffer] {
+    guard shape.latentQueries > 0 else { return [] }
+    return [
+      floats(.compressedQuery, u * shape.queryRank, "\(u) × \(shape.queryRank) × 4"),
+      floats(.absorbedQuery, u * shape.latentQueries, "\(u) × \(shape.latentQueries) × 4"),
+      floats(.latentMixed, u * shape.latentQueries, "\(u) × \(shape.latentQueries) × 4"),
+      floats(.headInput, u * shape.latentHead, "\(u) × \(shape.latentHead) × 4"),
+      floats(.headOutput, u * shape.latentHead, "\(u) × \(shape.latentHead) × 4"),
+    ]
+  }
+
+  private static func floats(_ name: BufferName, _ count: Int, _ formula: String) -> Buffer {
+    Buffer(name: name, kind: .compute, bytes: ByteCount(count * 4), formula: formula)
   }
 }
 
@@ -110,7 +140,7 @@ extension RuntimeMemoryPlan {
         name: name, kind: .keyValueCache, bytes: format.bytes(elements: elements) * cells,
         formula: "\(elements) elements per position × \(cells) positions, \(format.rawValue)")
     }
-    guard !RuntimeSupport.runs(architecture.modelType) else {
+    guard !RuntimeSupport.runs(architecture) else {
       return [cache(.keys, shape.keyElements), cache(.values, shape.valueElements)]
     }
     let cached = architecture.cacheElements(tokens: workload.contextTokens)
@@ -123,57 +153,6 @@ extension RuntimeMemoryPlan {
         name: .states, kind: .keyValueCache, bytes: ByteCount(states * 4 * sequences),
         formula: "\(states) recurrent state elements × \(sequences) × 4"),
     ]
-  }
-}
-
-/// The widths of a decoder of attention layers, the largest over its layers.
-package struct RuntimeShape: Sendable {
-  package var hidden: Int
-  package var vocabulary: Int
-  package var feedForward = 0
-  package var queries = 0
-  package var layerKeys = 0
-  package var layerValues = 0
-  package var mixed = 0
-  package var headWidth = 0
-  package var headsPerKeyHead = 1
-  /// Elements that one position adds to all layers' caches.
-  package var keyElements = 0
-  package var valueElements = 0
-
-  package init(_ architecture: ModelArchitecture) {
-    hidden = architecture.hiddenSize
-    vocabulary = architecture.vocabularySize
-    for layer in architecture.layers {
-      if let part = layer.feedForward {
-        feedForward = max(feedForward, part.width, part.expertWidth, part.sharedExpertWidth)
-      }
-      for mixer in layer.mixers { add(mixer) }
-    }
-  }
-
-  private mutating func add(_ mixer: Mixer) {
-    switch mixer {
-    case .attention(let attention): add(attention)
-    case .latentAttention(let latent):
-      queries = max(queries, latent.heads * (latent.plainWidth + latent.ropeWidth))
-      mixed = max(mixed, latent.heads * latent.valueWidth)
-      layerKeys = max(layerKeys, latent.keyValueRank + latent.ropeWidth)
-      headWidth = max(headWidth, latent.keyValueRank + latent.ropeWidth)
-      headsPerKeyHead = max(headsPerKeyHead, latent.heads)
-    case .recurrent: break
-    }
-  }
-
-  private mutating func add(_ attention: Attention) {
-    queries = max(queries, attention.heads * attention.keyWidth)
-    mixed = max(mixed, attention.heads * attention.valueWidth)
-    layerKeys = max(layerKeys, attention.keyValueHeads * attention.keyWidth)
-    layerValues = max(layerValues, attention.keyValueHeads * attention.valueWidth)
-    headWidth = max(headWidth, attention.keyWidth, attention.valueWidth)
-    headsPerKeyHead = max(headsPerKeyHead, attention.heads / max(1, attention.keyValueHeads))
-    keyElements += attention.keyValueHeads * attention.keyWidth
-    valueElements += attention.keyValueHeads * attention.valueWidth
   }
 }
 

@@ -22,6 +22,17 @@ package struct RuntimeWeights: Sendable, Equatable {
       $0 + $1.bytes.aligned(to: RuntimeMemoryPlan.tensorAlignment)
     }
     tensorCount = inventory.tensors.count
-    vectorElements = inventory.tensors.reduce(0) { $0 + ($1.isVector ? $1.elements : 0) }
+    vectorElements = inventory.tensors.reduce(0) { $0 + ($1.isKeptAsFloats ? $1.elements : 0) }
+  }
+}
+
+extension TensorDescription {
+  /// Vectors, and the few stacks of vectors that files store as matrices.
+  package var isKeptAsFloats: Bool {
+    switch role {
+    case .expertGateBias, .expertUpBias, .expertDownBias, .sharedExpertRouter, .attentionQueryNorm, .attentionKeyNorm:
+      true
+    default: isVector
+    }
   }
 }

@@ -26,7 +26,9 @@ struct LatentAttentionBlock: LayerBlock {
   }
 
   func add(to layer: inout LayerDescription, tensors: inout TensorList, at index: Int) {
-    layer.mixers.append(.latentAttention(shape))
+    var described = shape
+    described.queryRank = queryRank
+    layer.mixers.append(.latentAttention(described))
     let queryWidth = shape.heads * (shape.plainWidth + shape.ropeWidth)
     let outputWidth = shape.heads * shape.valueWidth
     if let queryRank {

@@ -26,6 +26,16 @@ struct GGUFLayerFacts {
   private let activeExperts: Int
   /// The first layer that reads earlier caches.
   private let firstSharing: Int
+  /// Every so many layers one keeps its queries and keys unrotated; nil rotates all of them, 1 none.
+  private let unrotatedPeriod: Int?
+
+  /// Architectures whose code fixes which layers are rotated.
+  ///
+  /// - Source: SmolLM3's `no_rope_layer_interval`; GPT-2 and StarCoder have a learnt position table.
+  private static let unrotatedPeriods = ["smollm3": 4, "gpt2": 1, "starcoder": 1]
+
+  /// The most heads of a layer.
+  var widestHeadCount: Int { heads.max() ?? 0 }
 
   init(_ metadata: MetadataReader, layerCount: Int) throws(ConfigurationError) {
     self.metadata = metadata
@@ -36,6 +46,7 @@ struct GGUFLayerFacts {
     keyValueHeads = try metadata.perLayer("attention.head_count_kv", layerCount: layerCount) ?? heads
     windows = try GGUFWindows(metadata, layerCount: layerCount)
     activeExperts = try metadata.countIfAny("expert_used_count") ?? 0
+    unrotatedPeriod = Self.unrotatedPeriods[metadata.architecture]
     firstSharing = layerCount - (try metadata.countIfAny("attention.shared_kv_layers") ?? 0)
   }
 
@@ -69,7 +80,8 @@ struct GGUFLayerFacts {
       Self.width(tensors[.attentionValue], heads: pairs) ?? (hasOwnKeys ? keyWidth : queryWidth ?? statedValue)
     return Attention(
       heads: count, keyValueHeads: max(1, pairs), keyWidth: keyWidth, valueWidth: valueWidth,
-      window: windows[index], hasOwnCache: index < firstSharing)
+      window: windows[index], hasOwnCache: index < firstSharing,
+      isRotated: unrotatedPeriod.map { (index + 1) % $0 != 0 } ?? true)
   }
 
   /// The width of one head, when the matrix divides into them.
@@ -91,7 +103,8 @@ struct GGUFLayerFacts {
     let valueLength = try firstCount("attention.value_length_mla", "attention.value_length")
     return LatentAttention(
       heads: heads[index], keyValueRank: rank, ropeWidth: ropeWidth, plainWidth: max(0, (keyLength ?? 0) - ropeWidth),
-      valueWidth: valueLength ?? 0, indexWidth: Int(tensors[.indexerKey]?.rows ?? 0))
+      valueWidth: valueLength ?? 0, indexWidth: Int(tensors[.indexerKey]?.rows ?? 0),
+      queryRank: tensors[.latentQueryDown].map { Int($0.rows) })
   }
 
   private func firstCount(_ first: String, _ second: String) throws(ConfigurationError) -> Int? {

@@ -57,6 +57,11 @@ struct MetadataReader {
     lookup.number(path(key)).flatMap { $0.isFinite ? $0 : nil }
   }
 
+  /// A number above zero; anything else counts as absent.
+  func positive(_ key: String) -> Double? { number(key).flatMap { $0 > 0 ? $0 : nil } }
+
+  func flag(_ key: String) -> Bool? { lookup.flag(path(key)) }
+
   func string(_ key: String) -> String? { lookup.string(path(key)) }
 
   func missing(_ key: String) -> ConfigurationError {

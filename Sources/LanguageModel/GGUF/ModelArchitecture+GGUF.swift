@@ -24,12 +24,15 @@ extension ModelArchitecture {
     guard layers.contains(where: { !$0.mixers.isEmpty }) else {
       throw .unknownLayerKind(file: file, key: "general.architecture", word: metadata.architecture)
     }
+    let modelType = Self.modelTypes[metadata.architecture] ?? metadata.architecture
     self.init(
-      modelType: Self.modelTypes[metadata.architecture] ?? metadata.architecture,
+      modelType: modelType,
       vocabularySize: try Self.vocabularySize(metadata, inventory), hiddenSize: facts.hiddenSize,
       contextLength: try metadata.integer("context_length", in: 0...ConfigurationReader.Limit.context),
       layers: layers, hasTiedEmbeddings: !inventory.tensors.contains { $0.role == .outputHead },
-      forward: try ForwardRules(metadata))
+      forward: try ForwardRules(
+        metadata, family: .family(of: modelType, hiddenSize: facts.hiddenSize), firstLayer: byLayer[0],
+        layerCount: layerCount, headCount: facts.widestHeadCount))
     try checkCache(file: file)
   }
 
@@ -71,31 +74,4 @@ extension LanguageModelDescription {
     let architecture = try ModelArchitecture(metadata: metadata, inventory: inventory, file: file)
     self.init(name: name, architecture: architecture, inventory: inventory, provenance: provenance)
   }
-}
-
-extension ForwardRules {
-  /// What running a GGUF file's model needs besides shapes.
-  init(_ metadata: MetadataReader) throws(ConfigurationError) {
-    self.init()
-    ropePairing = Self.neighbourArchitectures.contains(metadata.architecture) ? .neighbours : .halves
-    let epsilon =
-      metadata.number("attention.layer_norm_rms_epsilon") ?? metadata.number("attention.layer_norm_epsilon")
-    if let epsilon, epsilon > 0 { normEpsilon = epsilon }
-    if let base = metadata.number("rope.freq_base"), base > 0 { ropeBase = base }
-    ropeWidth = try metadata.integer("rope.dimension_count", in: 0...ConfigurationReader.Limit.count)
-    if ropeWidth == 0 { ropeWidth = nil }
-    guard metadata.string("rope.scaling.type") ?? "linear" == "linear" else { return }
-    let factor = metadata.number("rope.scaling.factor") ?? metadata.number("rope.scale_linear") ?? 1
-    if factor > 0 { ropeLinearFactor = factor }
-  }
-
-  /// Architectures whose files hold query and key rows in the order of neighbouring pairs.
-  ///
-  /// - Source: llama.cpp's table of rope types (`llama_model_rope_type`: NORM).
-  private static let neighbourArchitectures: Set<String> = [
-    "llama", "llama4", "mistral3", "deci", "baichuan", "starcoder", "internlm2", "minicpm", "xverse", "command-r",
-    "cohere2", "olmo", "arctic", "deepseek", "deepseek2", "deepseek32", "glm-dsa", "plm", "chatglm", "granite",
-    "granitemoe", "granitehybrid", "chameleon", "bailingmoe", "arcee", "ernie4_5", "ernie4_5-moe", "smollm3",
-    "neo-bert", "seed-oss", "apertus", "mistral4",
-  ]
 }

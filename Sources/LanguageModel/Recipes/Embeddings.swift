@@ -8,7 +8,7 @@ enum Embeddings {
     var plan = ModelPlan(
       hiddenSize: sizes.hiddenSize, vocabularySize: sizes.vocabularySize, contextLength: sizes.contextLength)
     plan.hasTiedEmbeddings = try config.flagHereOrOutside("tie_word_embeddings") ?? recipe.isTiedByDefault
-    plan.forward = try ForwardRules(config)
+    plan.forward = try ForwardRules(config, recipe: recipe, hiddenSize: sizes.hiddenSize)
     try addInput(to: &plan, config, recipe)
     try addOutput(to: &plan, config, recipe)
     return plan

@@ -45,6 +45,7 @@ extension Recipe {
     "exaone": llama.with { $0.isTiedByDefault = true },
     "granite": llama, "baichuan": llama,
     "smollm3": llama.with {
+      $0.defaults = ["no_rope_layer_interval": 4]
       $0.isTiedByDefault = true
       $0.windowNeedsSwitch = true
     },

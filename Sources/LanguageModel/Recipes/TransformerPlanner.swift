@@ -49,6 +49,8 @@ struct TransformerPlanner {
   private let norms: [any LayerBlock]
   private let expertsBlock: ExpertsBlock?
   private let widths: [Int]
+  /// Every so many layers one is not rotated (SmolLM3); nil rotates all.
+  private let unrotatedPeriod: Int?
 
   init(_ config: ConfigurationReader, _ recipe: Recipe) throws(ConfigurationError) {
     self.config = config
@@ -65,6 +67,7 @@ struct TransformerPlanner {
       try Self.feedForward(config, recipe, hiddenSize: hiddenSize, width: width)
     }
     norms = recipe.norms(hiddenSize: hiddenSize)
+    unrotatedPeriod = try config.integer(["no_rope_layer_interval"], in: 1...ConfigurationReader.Limit.layers)
     expertsBlock = try experts.mapThrowing { (pattern) throws(ConfigurationError) in
       try Self.expertsBlock(pattern, config, recipe, hiddenSize: hiddenSize)
     }
@@ -86,20 +89,28 @@ struct TransformerPlanner {
 
   /// The rotary tables that a GGUF file of the model carries: constants, so they add bytes but no parameters.
   private func ropeTables(_ forward: ForwardRules) -> [any LayerBlock] {
-    let pairs = (forward.ropeWidth ?? attention.shape.keyWidth) / 2
-    if forward.ropeScaling != nil { return [ExtraTensor(role: .ropeFactors, columns: pairs)] }
-    let kind = config.part("rope_scaling")?.wordHereOrOutside(["rope_type", "type"])
-    guard kind == "longrope" || kind == "su" else { return [] }
-    return [
-      ExtraTensor(role: .ropeFactorsLong, columns: pairs), ExtraTensor(role: .ropeFactorsShort, columns: pairs),
-    ]
+    let pairs = (forward.rope.width ?? attention.shape.keyWidth) / 2
+    return switch forward.rope.scaling {
+    case .llama3: [ExtraTensor(role: .ropeFactors, columns: pairs)]
+    case .longRope:
+      [ExtraTensor(role: .ropeFactorsLong, columns: pairs), ExtraTensor(role: .ropeFactorsShort, columns: pairs)]
+    case .none, .linear, .yarn: []
+    }
   }
 
   /// The attention of one layer, with its window.
   func attentionBlock(_ index: Int) -> AttentionBlock {
     var block = attention
     block.shape.window = windows[index]
+    block.shape.isRotated = isRotated(index)
     return block
+  }
+
+  /// False for layers without rotation: learnt positions, or a list or period of such layers (SmolLM3).
+  private func isRotated(_ index: Int) -> Bool {
+    if case .learnt = recipe.positions { return false }
+    if let marks = config.listIfAny("no_rope_layers"), index < marks.count { return marks[index].intValue != 0 }
+    return unrotatedPeriod.map { (index + 1) % $0 != 0 } ?? true
   }
 
   /// The norms, mixers and feed-forward part of one layer.

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import CKernels
+internal import CostModel
+internal import LanguageModel
+
+extension Transformer {
+  // y = O · attention(rope(norm(Q · x)), rope(norm(K · x)), V · x)
+  func attend(
+    _ attention: PreparedAttention, to x: UnsafePointer<Float>, _ chunk: Chunk, _ place: KVCache.Layer,
+    into y: UnsafeMutablePointer<Float>
+  ) {
+    let queries = buffers.floats(.queries)  // (t, h, w)
+    let keys = buffers.floats(.newKeys)  // (t, g, w)
+    let values = buffers.floats(.newValues)  // (t, g, w)
+    let mixed = buffers.floats(.mixed)  // (t, h, w)
+    multiply(
+      x, tokens: chunk.tokens, by: [attention.query.matrix, attention.key.matrix, attention.value.matrix],
+      into: [queries, keys, values])
+    products.pool.forEachChunk(of: chunk.tokens, grain: 8) { _, rows in
+      for row in rows { position(row, chunk.first + row, attention, place) }
+    }
+    AttentionPass(
+      attention: attention.shape, cache: cache, place: place, queries: queries, mixed: mixed,
+      scratch: buffers.floats(.attentionScratch), kernels: kernels,
+      scale: Float(rules.attentionScale ?? 1 / Double(attention.shape.keyWidth).squareRoot()),
+      cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks
+    ).run(tokens: chunk.tokens, at: chunk.first, on: products.pool)
+    apply(attention.output, to: mixed, tokens: chunk.tokens, into: y)
+  }
+
+  /// Adds biases, normalises and rotates queries and keys, and stores the new key and value of one token.
+  private func position(_ row: Int, _ position: Int, _ attention: PreparedAttention, _ place: KVCache.Layer) {
+    let shape = attention.shape
+    let queries = prepared(.queries, row, attention.query, attention.queryNorm, heads: shape.heads)
+    let keys = prepared(.newKeys, row, attention.key, attention.keyNorm, heads: shape.keyValueHeads)
+    let values = prepared(.newValues, row, attention.value, nil, heads: shape.keyValueHeads)
+    if shape.isRotated {
+      let table = shape.window == nil ? rope : windowRope ?? rope
+      for head in 0..<shape.heads { rotate(queries + head * shape.keyWidth, row, table) }
+      for head in 0..<shape.keyValueHeads { rotate(keys + head * shape.keyWidth, row, table) }
+    }
+    store(keys, attention.key.matrix.rows, at: place.keys + position * place.keyPositionBytes)
+    store(values, attention.value.matrix.rows, at: place.values + position * place.valuePositionBytes)
+  }
+
+  /// One token's row of a buffer, with its bias and its norm.
+  private func prepared(
+    _ buffer: RuntimeMemoryPlan.BufferName, _ row: Int, _ linear: PreparedLinear, _ norm: PreparedHeadNorm?, heads: Int
+  ) -> UnsafeMutablePointer<Float> {
+    let count = linear.matrix.rows
+    let x = buffers.floats(buffer) + row * count
+    if let bias = linear.bias { kernels.pointee.add(bias, x, Int64(count)) }
+    guard let norm else { return x }
+    for (index, start) in stride(from: 0, to: count, by: norm.width).enumerated() {
+      let own = PreparedNorm(weight: norm.weight + index * norm.stride, bias: nil)
+      normalise(x + start, own, width: norm.width, into: x + start)
+    }
+    return x
+  }
+
+  func rotate(_ head: UnsafeMutablePointer<Float>, _ row: Int, _ table: RopeTable) {
+    switch table.pairing {
+    case .neighbours: ck_rope_neighbours(head, Int64(table.width), table.cosines(row: row), table.sines(row: row))
+    case .halves: ck_rope_halves(head, Int64(table.width), table.cosines(row: row), table.sines(row: row))
+    }
+  }
+
+  func store(_ row: UnsafePointer<Float>, _ count: Int, at address: UnsafeMutableRawPointer) {
+    cache.store(row, count: count, at: address, kernels: kernels)
+  }
+}

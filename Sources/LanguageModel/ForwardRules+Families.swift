@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension ForwardRules {
+  /// What a model type's code fixes, before any key of a file is read; llama's for a type without an entry.
+  ///
+  /// - Source: the published modelling code of each type.
+  static func family(of modelType: String, hiddenSize: Int) -> ForwardRules {
+    var rules = ForwardRules()
+    families[modelType]?(&rules, hiddenSize)
+    return rules
+  }
+
+  private typealias Change = @Sendable (inout ForwardRules, Int) -> Void
+
+  private static let families: [String: Change] = [
+    "gemma": gemma, "gemma2": gemma, "gemma3": gemma3, "gemma3_text": gemma3,
+    "gpt2": biased(.geluTanh), "gpt_bigcode": biased(.geluTanh), "starcoder2": biased(.geluTanh),
+    "phi": biased(.geluTanh), "gpt_neox": biased(.gelu), "falcon": biased(.gelu),
+    "stablelm": { rules, _ in rules.norm = .layer },
+    "opt": { rules, _ in
+      rules.norm = .layer
+      rules.activation = .relu
+      rules.positionOffset = 2
+    },
+    "gpt_oss": { rules, _ in
+      rules.activation = .clampedSwiGLU
+      rules.routing.score = .softmaxOfChosen
+      rules.routing.normalises = false
+    },
+    "qwen2_moe": { rules, _ in rules.routing.normalises = false },
+    "deepseek_v2": { rules, _ in rules.routing.normalises = false },
+    "deepseek_v3": { rules, _ in rules.routing.score = .sigmoid },
+  ]
+
+  private static let gemma: Change = { rules, hidden in
+    rules.activation = .geluTanh
+    rules.embeddingScale = Double(hidden).squareRoot()
+  }
+  /// Windowed layers keep the base of short contexts and are never stretched.
+  private static let gemma3: Change = { rules, hidden in
+    gemma(&rules, hidden)
+    rules.windowRope = RopeRules()
+  }
+  private static func biased(_ activation: Activation) -> Change {
+    { rules, _ in
+      rules.norm = .layer
+      rules.activation = activation
+    }
+  }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import CostModel
+import Inference
+import LanguageModel
+import ModelFiles
+import Quantities
+import Testing
+
+/// Every architecture that runs, against an independent implementation's logits of a small random model.
+@Suite struct ArchitectureTests {
+  /// Floats on both sides: sums of up to 64 products, about 12 rounded operations a layer and six layers at most, so
+  /// 2⁻²⁴ · √64 · √(12 · 6) ≈ 4e-6 of a logits' norm, and ten times that for what norms and softmax amplify.
+  private let floatBound = 4e-5
+  /// The reference takes GELU from a table of half precision: each value is off by 2⁻¹¹ of itself twice (input and
+  /// output), so a layer's feed-forward part by at most 2⁻¹⁰ of its norm; layers add up.
+  private let tableBound = 1.0 / 1024
+  /// The reference rounds activations to 8 bits for mxfp4: 0.7 % a product, as in the forward pass's own tests; three
+  /// products a layer, two layers.
+  private let int8Bound = 0.04
+
+  private func bound(_ architecture: ModelArchitecture, _ inventory: TensorInventory) -> Double {
+    if inventory.tensors.contains(where: { $0.format == .block(.mxfp4) }) { return int8Bound }
+    let isFromTable = [.gelu, .geluTanh].contains(architecture.forward.activation)
+    return isFromTable ? Double(architecture.layers.count) * tableBound : floatBound
+  }
+
+  private func session(
+    _ file: ModelFile, _ pool: ThreadPool, _ kernels: KernelSet, format: KeyValueFormat = .f32
+  ) throws -> InferenceSession {
+    try InferenceSession(
+      architecture: file.description.architecture, weights: try #require(file.weights),
+      workload: Workload(contextTokens: 256, keyValueFormat: format, microBatch: 32), kernels: kernels, pool: pool)
+  }
+
+  @Test(arguments: GoldenModel.names)
+  func `logits after a prompt and while decoding equal the reference's on every kernel set`(name: String) throws {
+    let golden = try GoldenModel(name)
+    let folder = try TemporaryFolder()
+    let file = try golden.open(in: folder)
+    let limit = bound(file.description.architecture, file.description.inventory)
+    try withPool(2) { pool in
+      for kernels in runnableKernels() {
+        let session = try session(file, pool, kernels)
+        for (index, expected) in golden.logits.enumerated() {
+          let tokens = index == 0 ? golden.prompt : [golden.steps[index - 1]]
+          let distance = relativeDistance(try session.logits(after: tokens), expected)
+          #expect(distance < limit, "\(kernels.name), step \(index)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: GoldenModel.names)
+  func `one token at a time gives what a prompt in one go gives`(name: String) throws {
+    let golden = try GoldenModel(name)
+    let folder = try TemporaryFolder()
+    let file = try golden.open(in: folder)
+    try withPool(1) { pool in
+      let together = try session(file, pool, .best)
+      let single = try session(file, pool, .best)
+      let expected = try together.logits(after: golden.prompt).map(Double.init)
+      for token in golden.prompt.dropLast() { try single.run([token]) }
+      let last = try #require(golden.prompt.last)
+      #expect(relativeDistance(try single.logits(after: [last]), expected) < floatBound)
+    }
+  }
+
+  @Test(arguments: GoldenModel.names)
+  func `the plan counts what the runtime allocates`(name: String) throws {
+    let golden = try GoldenModel(name)
+    let folder = try TemporaryFolder()
+    let file = try golden.open(in: folder)
+    try withPool(2) { pool in
+      let session = try session(file, pool, .best, format: .f16)
+      let plan = session.plan
+      #expect(session.allocatedWithoutWeights == plan.total - plan.bytes(.weights))
+      #expect(RuntimeSupport.runs(file.description.architecture))
+    }
+  }
+}
