@@ -6,15 +6,27 @@ internal import ModelFiles
 
 /// A weight matrix ready for its kernel.
 ///
-/// - Shapes: (rows, columns) row-major, each row a whole number of blocks. Other layouts (interleaved rows, tiles)
-///   would be further cases here.
+/// - Shapes: (rows, columns), each row a whole number of blocks; the first `interleavedRows` in panels of sixteen, the
+///   others row-major behind them. Row r starts at r · rowBytes, or its panel does.
 struct PreparedMatrix: @unchecked Sendable {
   let address: UnsafeRawPointer
   let type: Int32
   let rows: Int
   let columns: Int
   let rowBytes: Int
-  let input: ck_input
+  let interleavedRows: Int
+
+  /// One row as floats.
+  func decode(row: Int, into out: UnsafeMutablePointer<Float>, with kernels: UnsafePointer<ck_kernels>) {
+    guard let decode = ck_decoder_of(kernels, type) else { return }
+    guard row < interleavedRows else { return decode(address + row * rowBytes, out, Int64(columns)) }
+    let panelRows = CK_PANEL_ROWS
+    let panel = address + row / panelRows * panelRows * rowBytes
+    withUnsafeTemporaryAllocation(byteCount: rowBytes, alignment: 64) { bytes in
+      ck_panel_row(type, panel, Int64(row % panelRows), Int64(columns) / ck_block_elements(type), bytes.baseAddress)
+      decode(bytes.baseAddress, out, Int64(columns))
+    }
+  }
 }
 
 /// One layer's weights, by what they do; biases only where the model has them.
@@ -170,7 +182,8 @@ private struct TensorFinder {
     }
     return PreparedMatrix(
       address: address, type: type, rows: rows, columns: columns,
-      rowBytes: columns / format.elementsPerBlock * format.bytesPerBlock, input: ck_input_of(kernels.row, type))
+      rowBytes: columns / format.elementsPerBlock * format.bytesPerBlock,
+      interleavedRows: source.interleavedRows(ofTensor: index))
   }
 
   mutating func vector(

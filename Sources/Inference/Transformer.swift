@@ -42,9 +42,8 @@ struct Transformer: @unchecked Sendable {
   }
 
   private func embed(_ tokens: ArraySlice<Int32>, into x: UnsafeMutablePointer<Float>) {
-    guard let decode = ck_decoder_of(kernels, model.embedding.type) else { return }
     for (row, token) in tokens.enumerated() {
-      decode(model.embedding.address + Int(token) * model.embedding.rowBytes, x + row * hidden, Int64(hidden))
+      model.embedding.decode(row: Int(token), into: x + row * hidden, with: kernels)
     }
   }
 
