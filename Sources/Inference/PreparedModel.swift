@@ -6,15 +6,27 @@ internal import ModelFiles
 
 /// A weight matrix ready for its kernel.
 ///
-/// - Shapes: (rows, columns) row-major, each row a whole number of blocks. Other layouts (interleaved rows, tiles)
-///   would be further cases here.
+/// - Shapes: (rows, columns), each row a whole number of blocks; the first `interleavedRows` in panels of sixteen, the
+///   others row-major behind them. Row r starts at r · rowBytes, or its panel does.
 struct PreparedMatrix: @unchecked Sendable {
   let address: UnsafeRawPointer
   let type: Int32
   let rows: Int
   let columns: Int
   let rowBytes: Int
-  let input: ck_input
+  let interleavedRows: Int
+
+  /// One row as floats.
+  func decode(row: Int, into out: UnsafeMutablePointer<Float>, with kernels: UnsafePointer<ck_kernels>) {
+    guard let decode = ck_decoder_of(kernels, type) else { return }
+    guard row < interleavedRows else { return decode(address + row * rowBytes, out, Int64(columns)) }
+    let panelRows = CK_PANEL_ROWS
+    let panel = address + row / panelRows * panelRows * rowBytes
+    withUnsafeTemporaryAllocation(byteCount: rowBytes, alignment: 64) { bytes in
+      ck_panel_row(type, panel, Int64(row % panelRows), Int64(columns) / ck_block_elements(type), bytes.baseAddress)
+      decode(bytes.baseAddress, out, Int64(columns))
+    }
+  }
 }
 
 /// Every tensor that the forward pass reads, found by role and checked against the model's shapes.
@@ -156,9 +168,10 @@ struct TensorFinder {
     }
     let rowBytes = columns / format.elementsPerBlock * format.bytesPerBlock
     let part = part ?? 0..<rows * copies
+    let interleaved = source.interleavedRows(ofTensor: index)
     return PreparedMatrix(
       address: address + part.lowerBound * rowBytes, type: type, rows: part.count, columns: columns,
-      rowBytes: rowBytes, input: ck_input_of(kernels.row, type))
+      rowBytes: rowBytes, interleavedRows: max(0, min(part.upperBound, interleaved) - part.lowerBound))
   }
 
   private static func shape(_ copies: Int, _ rows: Int, _ columns: Int) -> String {
