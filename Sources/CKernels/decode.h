@@ -34,6 +34,7 @@ void decode_iq1_m(const void *blocks, float *out, int64_t elements);
 
 void unpack_q4_k_scales(const uint8_t *packed, uint8_t *scales, uint8_t *minima);
 extern const int8_t nonlinear_levels[16];
+extern const int8_t e2m1_doubled[16];
 
 // The table of decoders: one for every type; the four that an instruction set may replace are parameters.
 #define CK_DECODERS(f16, q4_0, q8_0, q4_k) \

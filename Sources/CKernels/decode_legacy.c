@@ -106,7 +106,7 @@ void decode_iq4_nl(const void *blocks, float *out, int64_t elements) {
 }
 
 // E2M1 floats, doubled so that they are whole (OCP Microscaling Formats 1.0); the scale below is halved in return.
-static const int8_t e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+const int8_t e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 // 2^(exponent - 128): a power of two from its biased exponent, subnormal for the two smallest.
 static float half_of_power(uint8_t exponent) {

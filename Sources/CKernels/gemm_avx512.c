@@ -8,6 +8,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "matvec_avx512.h"
+#include "panels.h"
 
 enum { PANEL_ROWS = 64, TILE_ROWS = 32, HALF_TILE = 16, TILE_TOKENS = 12 };
 
@@ -23,6 +24,12 @@ void pack_avx512(const float *x, int64_t stride, int64_t tokens, int64_t columns
       for (int64_t k = 0; k < columns; k++) out[k * TILE_TOKENS + t] = token < tokens ? row[k] : 0;
     }
   }
+}
+
+static inline __m512 floats_at(const void *p, int type) {
+  if (type == CK_F32) return _mm512_loadu_ps(p);
+  if (type == CK_F16) return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
 }
 
 static inline void transpose_8x8(const float *in, float *out) {
@@ -44,9 +51,19 @@ static inline void transpose_8x8(const float *in, float *out) {
   }
 }
 
+// A panel of floats is in the tile's order already.
+static void load_panel(const ck_gemm *job, int64_t row, int64_t k, int64_t count, float *tile) {
+  int64_t step = job->block_bytes * HALF_TILE;
+  const uint8_t *w = (const uint8_t *)job->weights + row * job->columns * job->block_bytes + k * step;
+  for (int64_t i = 0; i < count; i++) {
+    _mm512_storeu_ps(tile + i * TILE_ROWS, floats_at(w + i * step, job->panel_type));
+  }
+}
+
 // Sixteen rows' chunk, decoded and transposed into half of a [column][32] tile; missing rows are zero.
 static void load_half_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, float *decoded,
                       float *tile) {
+  if (job->is_interleaved && row < end) return load_panel(job, row, k, count, tile);
   for (int r = 0; r < HALF_TILE; r++) {
     if (row + r < end) {
       const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;
@@ -119,6 +136,15 @@ void gemm_avx512(const ck_gemm *job, int64_t begin, int64_t end) {
   }
 }
 
+void gemm_panels_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
+  ck_gemm gemm = {
+    .weights = job->panels, .is_interleaved = 1, .panel_type = job->type, .packed = job->input, .tokens = job->tokens,
+    .columns = job->columns, .y = job->y, .y_stride = job->y_stride, .scratch = job->scratch,
+    .block_elements = 1, .block_bytes = ck_block_bytes(job->type),
+  };
+  gemm_avx512(&gemm, begin, end);
+}
+
 float multiply_add_peak_avx512(int64_t rounds, double *operations) {
   __m512 sums[12];
   __m512 factor = _mm512_set1_ps(0.999f), term = _mm512_set1_ps(0.001f);
@@ -149,6 +175,10 @@ const ck_kernels kernels_avx512_vnni = {
   .token_group = 12,
   .pack = pack_avx512,
   .gemm = gemm_avx512,
+  .record_tokens = 6,
+  .make_records = make_records_avx2,
+  .panel_matvec = panel_matvec_avx512,
+  .panel_gemm = panel_gemm_avx512,
   .quantize_32 = quantize_32_avx2,
   .quantize_256 = quantize_256_avx2,
   .attention_f32 = attention_f32_avx2,

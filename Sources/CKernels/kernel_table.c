@@ -85,7 +85,7 @@ void ck_run_matvec(const ck_kernels *kernels, int type, const void *weights, siz
 enum { PANEL_ROWS = 64 };
 size_t ck_gemm_scratch_bytes(const ck_kernels *kernels) {
   (void)kernels;
-  return (PANEL_ROWS * DECODE_CHUNK + 16 * DECODE_CHUNK) * sizeof(float);
+  return GEMM_SCRATCH_BYTES;
 }
 int64_t ck_gemm_row_step(const ck_kernels *kernels) { return kernels == &kernels_portable ? 1 : PANEL_ROWS; }
 

@@ -9,6 +9,8 @@
 
 // Elements decoded at a time: a multiple of every block, small enough for a buffer on the stack and the first cache.
 enum { DECODE_CHUNK = 256 };
+// A thread's scratch of a product of many tokens: 64 rows of one decoded chunk, and 16 more before they are transposed.
+enum { GEMM_SCRATCH_BYTES = (64 + 16) * DECODE_CHUNK * 4 };
 
 extern const ck_kernels kernels_portable;
 #if defined(__x86_64__)

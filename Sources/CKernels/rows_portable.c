@@ -3,6 +3,7 @@
 #include <math.h>
 #include "half.h"
 #include "matvec_portable.h"
+#include "panels.h"
 
 // Rounds half away from zero; |x| ≤ 127 by construction of the scale.
 static int8_t rounded(float x) { return (int8_t)(x < 0 ? x - 0.5f : x + 0.5f); }
@@ -52,7 +53,7 @@ static void encode_f16_portable(const float *x, uint16_t *y, int64_t n) {
 }
 
 // packed[group][column][token of the group], zeros where the last group has no token.
-enum { TOKEN_GROUP = 4 };
+enum { TOKEN_GROUP = PORTABLE_GROUP };
 
 static void pack_portable(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed,
                           int64_t first_group, int64_t last_group) {
@@ -162,6 +163,10 @@ const ck_kernels kernels_portable = {
   .token_group = TOKEN_GROUP,
   .pack = pack_portable,
   .gemm = gemm_portable,
+  .record_tokens = PORTABLE_GROUP,
+  .make_records = make_records_portable,
+  .panel_matvec = panel_matvec_portable,
+  .panel_gemm = panel_gemm_portable,
   .quantize_32 = quantize_32_portable,
   .quantize_256 = quantize_256_portable,
   .attention_f32 = attention_f32_portable,

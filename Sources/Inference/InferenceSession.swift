@@ -15,6 +15,8 @@ package final class InferenceSession {
   private let products: Products
   private let transformer: Transformer
   private let buffers: RuntimeBuffers
+  /// What the copy of the file's matrices in interleaved rows takes; zero where there is none.
+  package let repackedBytes: ByteCount
   /// Tokens in each sequence's cache.
   private var lengths: [Int]
   private let contextTokens: Int
@@ -35,8 +37,10 @@ package final class InferenceSession {
       architecture: architecture, inventory: weights.inventory, workload: workload, threads: pool.count)
     buffers = try RuntimeBuffers(plan: plan)
     let shape = RuntimeShape(architecture)
+    let ready = try InterleavedWeights.repacking(weights, for: kernels, on: pool)
+    repackedBytes = (ready as? InterleavedWeights)?.allocated ?? .zero
     let model = try PreparedModel(
-      architecture: architecture, source: weights, kernels: kernels, vectors: buffers.floats(.vectors))
+      architecture: architecture, source: ready, kernels: kernels, vectors: buffers.floats(.vectors))
     products = Products(
       kernels: kernels, pool: pool, buffers: buffers, widest: shape.widestInput, isIdle: productsAreIdle)
     transformer = Transformer(

@@ -31,7 +31,7 @@ package final class KernelProbe {
     self.pool = pool
     self.widest = widest
     self.tokens = tokens
-    region = try MemorySlab(bytes: regionBytes, for: "calibration weights")
+    region = try MemorySlab(bytes: regionBytes, for: "calibration weights", isFilledByOwner: true)
     buffers = try RuntimeBuffers(plan: Self.plan(widest: widest, tokens: tokens, threads: pool.count))
     products = Products(kernels: kernels, pool: pool, buffers: buffers, widest: widest)
     fill()
@@ -102,7 +102,7 @@ package final class KernelProbe {
     defer { offset += (bytes + 63) / 64 * 64 }
     return PreparedMatrix(
       address: UnsafeRawPointer(region.address + offset), type: type, rows: rows, columns: columns, rowBytes: rowBytes,
-      input: ck_input_of(kernels.row, type))
+      interleavedRows: kernels.interleaves(type) ? rows / 16 * 16 : 0)
   }
 
   /// Wide reads of the whole region by every thread of the pool; the bytes read.

@@ -14,6 +14,8 @@ package struct KernelSet: @unchecked Sendable {
   /// A row of the constant table; never freed, never written.
   let row: UnsafePointer<ck_kernels>
   let openBLAS: OpenBLAS?
+  /// Whether weights are put into interleaved rows before they are multiplied.
+  package private(set) var repacks: Bool
 
   /// The best set that this processor runs.
   package static var best: KernelSet {
@@ -43,13 +45,25 @@ package struct KernelSet: @unchecked Sendable {
   }
 
   /// Whether the set multiplies this type by a kernel of its own, rather than by decoding to floats.
-  package func isDirect(_ type: Int32) -> Bool { ck_is_direct(row, type) != 0 }
+  package func isDirect(_ type: Int32) -> Bool { interleaves(type) || ck_is_direct(row, type) != 0 }
 
   private init(name: Name, row: UnsafePointer<ck_kernels>, openBLAS: OpenBLAS?) {
     self.name = name
     self.row = row
     self.openBLAS = openBLAS
+    // The portable products over interleaved rows define the others; OpenBLAS wants rows.
+    repacks = openBLAS == nil && name == .avx512vnni
   }
+
+  /// The same set over weights as they lie in the file.
+  package var withoutRepacking: KernelSet {
+    var set = self
+    set.repacks = false
+    return set
+  }
+
+  /// Whether the set multiplies interleaved rows of the type.
+  package func interleaves(_ type: Int32) -> Bool { repacks && ck_has_panels(type) != 0 }
 
   private static func row(_ isa: ck_isa, _ name: Name) throws(LanguageRuntimeError) -> UnsafePointer<ck_kernels> {
     guard ck_isa_supported(isa) != 0, let row = ck_kernels_for(isa) else {
@@ -73,7 +87,9 @@ extension KernelSet {
     let floats =
       tokens * (RuntimeMemoryPlan.attentionTile + RuntimeMemoryPlan.attentionStateFloats)
       + RuntimeMemoryPlan.attentionTile * width
-    return tokens % Int(row.pointee.token_group) == 0
+    return tokens % Int(row.pointee.token_group) == 0 && tokens % Int(row.pointee.record_tokens) == 0
+      && ck_record_bytes(row.pointee.record_tokens, Int64(tokens), 32) <= tokens * 32 * 4
+      && ck_record_bytes(1, 1, 32) == QuantizedInputLayout.recordBytes
       && ck_gemm_scratch_bytes(row) == RuntimeMemoryPlan.gemmScratchFloats * 4
       && ck_packed_bytes(row, Int64(tokens), 8) == tokens * 8 * 4
       && ck_attention_scratch_bytes(Int64(tokens), Int64(width)) == floats * 4

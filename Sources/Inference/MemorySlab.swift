@@ -3,7 +3,7 @@ internal import CostModel
 import Glibc
 package import Quantities
 
-/// Memory straight from the system, all of it resident when the initialiser returns.
+/// Memory straight from the system, all of it resident when the initialiser returns unless the owner fills it at once.
 package final class MemorySlab: @unchecked Sendable {
   package let count: Int
   package let address: UnsafeMutableRawPointer
@@ -12,7 +12,7 @@ package final class MemorySlab: @unchecked Sendable {
   private static let madviseHugePage: Int32 = 14  // MADV_HUGEPAGE, not in the Glibc module
 
   /// - Throws: `LanguageRuntimeError.outOfMemory` when the system refuses.
-  package init(bytes: ByteCount, for name: String) throws(LanguageRuntimeError) {
+  package init(bytes: ByteCount, for name: String, isFilledByOwner: Bool = false) throws(LanguageRuntimeError) {
     count = max(Int(bytes.bytes), 1)
     // Populating faults in 4-KiB pages; only slabs of many huge pages ask for those and are touched below.
     let isLarge = count >= 16 * Self.hugePage
@@ -23,7 +23,7 @@ package final class MemorySlab: @unchecked Sendable {
     address = base
     if isLarge {
       madvise(base, count, Self.madviseHugePage)
-      touch()
+      if !isFilledByOwner { touch() }
     }
   }
 

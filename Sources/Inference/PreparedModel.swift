@@ -6,15 +6,27 @@ internal import ModelFiles
 
 /// A weight matrix ready for its kernel.
 ///
-/// - Shapes: (rows, columns) row-major, each row a whole number of blocks. Other layouts (interleaved rows, tiles)
-///   would be further cases here.
+/// - Shapes: (rows, columns), each row a whole number of blocks; the first `interleavedRows` in panels of sixteen, the
+///   others row-major behind them. Row r starts at r · rowBytes, or its panel does.
 struct PreparedMatrix: @unchecked Sendable {
   let address: UnsafeRawPointer
   let type: Int32
   let rows: Int
   let columns: Int
   let rowBytes: Int
-  let input: ck_input
+  let interleavedRows: Int
+
+  /// One row as floats.
+  func decode(row: Int, into out: UnsafeMutablePointer<Float>, with kernels: UnsafePointer<ck_kernels>) {
+    guard let decode = ck_decoder_of(kernels, type) else { return }
+    guard row < interleavedRows else { return decode(address + row * rowBytes, out, Int64(columns)) }
+    let panelRows = CK_PANEL_ROWS
+    let panel = address + row / panelRows * panelRows * rowBytes
+    withUnsafeTemporaryAllocation(byteCount: rowBytes, alignment: 64) { bytes in
+      ck_panel_row(type, panel, Int64(row % panelRows), Int64(columns) / ck_block_elements(type), bytes.baseAddress)
+      decode(bytes.baseAddress, out, Int64(columns))
+    }
+  }
 }
 
 /// Every tensor that the forward pass reads, found by role and checked against the model's shapes.
@@ -149,7 +161,7 @@ struct TensorFinder {
         found: Self.shape(Int(tensor.copies), Int(tensor.rows), Int(tensor.columns)))
     }
     guard case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
-      ck_decoder_of(kernels.row, type) != nil, let address = source.bytes(ofTensor: index).baseAddress
+      ck_decoder_of(kernels.row, type) != nil
     else { throw .unsupportedFormat(tensor: name(index), format: tensor.format.name) }
     guard columns % format.elementsPerBlock == 0 else {
       throw .rowsNotWhole(tensor: name(index), columns: columns, format: format.rawValue)
@@ -157,8 +169,32 @@ struct TensorFinder {
     let rowBytes = columns / format.elementsPerBlock * format.bytesPerBlock
     let part = part ?? 0..<rows * copies
     return PreparedMatrix(
-      address: address + part.lowerBound * rowBytes, type: type, rows: part.count, columns: columns,
-      rowBytes: rowBytes, input: ck_input_of(kernels.row, type))
+      address: try self.address(index, part, rowBytes), type: type, rows: part.count, columns: columns,
+      rowBytes: rowBytes, interleavedRows: isWhole(index, part) ? interleaved(index, part) : 0)
+  }
+
+  /// Rows of the part that lie in panels.
+  private func interleaved(_ index: Int, _ part: Range<Int>) -> Int {
+    min(max(0, source.interleavedRows(ofTensor: index) - part.lowerBound), part.count)
+  }
+
+  /// Whether the part begins and ends where panels do, or behind them.
+  private func isWhole(_ index: Int, _ part: Range<Int>) -> Bool {
+    let end = source.interleavedRows(ofTensor: index)
+    return [part.lowerBound, part.upperBound].allSatisfy { $0 >= end || $0 % Interleaving.panelRows == 0 }
+  }
+
+  /// Where the part's rows lie; a part that would cut a panel is taken from the file's own rows.
+  private func address(
+    _ index: Int, _ part: Range<Int>, _ rowBytes: Int
+  ) throws(LanguageRuntimeError) -> UnsafeRawPointer {
+    let isInOrder = isWhole(index, part)
+    let owner = isInOrder ? source : (source as? InterleavedWeights)?.source
+    guard let base = owner?.bytes(ofTensor: index).baseAddress else {
+      throw .wrongShape(
+        tensor: name(index), expected: "parts of \(Interleaving.panelRows) rows", found: "rows \(part)")
+    }
+    return base + part.lowerBound * rowBytes
   }
 
   private static func shape(_ copies: Int, _ rows: Int, _ columns: Int) -> String {

@@ -12,9 +12,12 @@ struct QuantizedInput {
     base = buffer.address
   }
 
-  /// Makes the forms that `matrices` want of `x` (columns) and gives them to the kernels.
+  /// The records that products over interleaved rows read.
+  var records: UnsafeMutablePointer<Int32> { (base + layout.records).assumingMemoryBound(to: Int32.self) }
+
+  /// Makes the forms that `parts` want of `x` (columns) and gives those of rows in the file's order to the kernels.
   func prepare(
-    _ x: UnsafePointer<Float>, columns: Int, for matrices: [PreparedMatrix], row: UnsafePointer<ck_kernels>
+    _ x: UnsafePointer<Float>, columns: Int, for parts: [ProductPart], row: UnsafePointer<ck_kernels>
   ) -> ck_activations {
     let q32 = base.assumingMemoryBound(to: Int8.self)
     let d32 = (base + layout.scales32).assumingMemoryBound(to: Float.self)
@@ -22,14 +25,41 @@ struct QuantizedInput {
     let q256 = (base + layout.values256).assumingMemoryBound(to: Int8.self)
     let d256 = (base + layout.scales256).assumingMemoryBound(to: Float.self)
     let sums256 = (base + layout.sums256).assumingMemoryBound(to: Int16.self)
-    if matrices.contains(where: { $0.input == CK_INPUT_BLOCKS_32 }) {
-      row.pointee.quantize_32(x, Int64(columns), q32, d32, s32)
-    }
-    if matrices.contains(where: { $0.input == CK_INPUT_BLOCKS_256 }) {
-      row.pointee.quantize_256(x, Int64(columns), q256, d256, sums256)
-    }
+    func isRead(_ input: ck_input) -> Bool { parts.contains { $0.matvecInput(row) == input } }
+    if isRead(CK_INPUT_RECORDS) { row.pointee.make_records(x, Int64(columns), 1, Int64(columns), 1, records, 0, 1) }
+    if isRead(CK_INPUT_BLOCKS_32) { row.pointee.quantize_32(x, Int64(columns), q32, d32, s32) }
+    if isRead(CK_INPUT_BLOCKS_256) { row.pointee.quantize_256(x, Int64(columns), q256, d256, sums256) }
     return ck_activations(f32: x, q32: q32, d32: d32, s32: s32, q256: q256, d256: d256, sums256: sums256)
   }
+}
+
+/// Rows of a matrix that lie alike, and where their sums go.
+struct ProductPart {
+  let matrix: PreparedMatrix
+  let rows: Range<Int>
+  let isInterleaved: Bool
+  let output: UnsafeMutablePointer<Float>
+
+  /// The interleaved rows of each matrix, then those behind them.
+  static func parts(_ matrices: [PreparedMatrix], _ outputs: [UnsafeMutablePointer<Float>]) -> [ProductPart] {
+    zip(matrices, outputs).flatMap { matrix, output in
+      let middle = matrix.interleavedRows
+      return [
+        ProductPart(matrix: matrix, rows: 0..<middle, isInterleaved: true, output: output),
+        ProductPart(matrix: matrix, rows: middle..<matrix.rows, isInterleaved: false, output: output),
+      ].filter { !$0.rows.isEmpty }
+    }
+  }
+
+  func matvecInput(_ row: UnsafePointer<ck_kernels>) -> ck_input {
+    isInterleaved ? ck_panel_input(matrix.type) : ck_input_of(row, matrix.type)
+  }
+
+  /// What a product of many tokens reads: rows in the file's order are decoded to floats.
+  var gemmInput: ck_input { isInterleaved ? ck_panel_input(matrix.type) : CK_INPUT_F32 }
+
+  /// Pieces of sixteen rows, the last one perhaps smaller.
+  var pieces: Int { (rows.count + Interleaving.panelRows - 1) / Interleaving.panelRows }
 }
 
 /// Matrix products on the pool: the only callers of the product kernels.
@@ -58,25 +88,42 @@ package struct Products: @unchecked Sendable {
     _ x: UnsafePointer<Float>, by matrices: [PreparedMatrix], into outputs: [UnsafeMutablePointer<Float>]
   ) {
     guard let columns = matrices.first?.columns else { return }
-    let activations = quantized.prepare(x, columns: columns, for: matrices, row: kernels.row)
-    let total = matrices.reduce(0) { $0 + $1.rows }
-    // Chunks are whole groups of rows, small enough that the last one to finish keeps nobody waiting long.
-    let grain = max(16, total / (pool.count * 8) / 16 * 16)
-    pool.forEachChunk(of: total, grain: grain) { _, range in
+    let parts = ProductPart.parts(matrices, outputs)
+    let activations = quantized.prepare(x, columns: columns, for: parts, row: kernels.row)
+    let total = parts.reduce(0) { $0 + $1.pieces }
+    // Chunks are small enough that the last one to finish keeps nobody waiting long.
+    pool.forEachChunk(of: total, grain: max(1, total / (pool.count * 8))) { _, range in
       guard !isIdle else { return }
       var start = 0
-      for (matrix, output) in zip(matrices, outputs) {
+      for part in parts {
         let first = max(range.lowerBound - start, 0)
-        let end = min(range.upperBound - start, matrix.rows)
+        let end = min(range.upperBound - start, part.pieces)
         if first < end {
-          withUnsafePointer(to: activations) { activations in
-            ck_run_matvec(
-              kernels.row, matrix.type, matrix.address, matrix.rowBytes, activations, output, Int64(first),
-              Int64(end), Int64(matrix.columns))
-          }
+          let begin = part.rows.lowerBound + first * Interleaving.panelRows
+          multiply(
+            part, rows: begin..<min(part.rows.lowerBound + end * Interleaving.panelRows, part.rows.upperBound),
+            activations)
         }
-        start += matrix.rows
+        start += part.pieces
         if start >= range.upperBound { return }
+      }
+    }
+  }
+
+  private func multiply(_ part: ProductPart, rows: Range<Int>, _ activations: ck_activations) {
+    let matrix = part.matrix
+    if part.isInterleaved {
+      let isFloat = ck_panel_input(matrix.type) == CK_INPUT_F32
+      var job = ck_panel_job(
+        type: matrix.type, panels: matrix.address,
+        input: isFloat ? UnsafeRawPointer(activations.f32) : UnsafeRawPointer(quantized.records), tokens: 1,
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil)
+      kernels.row.pointee.panel_matvec(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+    } else {
+      withUnsafePointer(to: activations) { activations in
+        ck_run_matvec(
+          kernels.row, matrix.type, matrix.address, matrix.rowBytes, activations, part.output, Int64(rows.lowerBound),
+          Int64(rows.upperBound), Int64(matrix.columns))
       }
     }
   }
@@ -89,15 +136,23 @@ package struct Products: @unchecked Sendable {
     into outputs: [UnsafeMutablePointer<Float>]
   ) {
     guard let columns = matrices.first?.columns else { return }
-    var isPacked = false
-    for (matrix, output) in zip(matrices, outputs) {
-      if let library = kernels.openBLAS, matrix.type == CK_F32.rawValue {
-        multiply(x, tokens: tokens, by: matrix, into: output, with: library)
-        continue
+    var parts = ProductPart.parts(matrices, outputs)
+    if let library = kernels.openBLAS {
+      for part in parts where part.matrix.type == CK_F32.rawValue {
+        multiply(x, tokens: tokens, by: part.matrix, into: part.output, with: library)
       }
-      if !isPacked { pack(x, tokens: tokens, columns: columns) }
-      isPacked = true
-      multiplyPacked(tokens: tokens, by: matrix, into: output)
+      parts.removeAll { $0.matrix.type == CK_F32.rawValue }
+    }
+    // Both forms of the input take the same buffer, one after the other.
+    for input in [CK_INPUT_F32, CK_INPUT_RECORDS] {
+      let readers = parts.filter { $0.gemmInput == input }
+      guard !readers.isEmpty else { continue }
+      if input == CK_INPUT_F32 {
+        pack(x, tokens: tokens, columns: columns)
+      } else {
+        makeRecords(x, tokens: tokens, columns: columns)
+      }
+      for part in readers { multiply(part, tokens: tokens) }
     }
   }
 
@@ -109,16 +164,40 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  private func multiplyPacked(tokens: Int, by matrix: PreparedMatrix, into output: UnsafeMutablePointer<Float>) {
+  private func makeRecords(_ x: UnsafePointer<Float>, tokens: Int, columns: Int) {
+    let group = Int(kernels.row.pointee.record_tokens)
+    pool.forEachChunk(of: (tokens + group - 1) / group, grain: 4) { _, groups in
+      packed.withMemoryRebound(to: Int32.self, capacity: 1) { records in
+        kernels.row.pointee.make_records(
+          x, Int64(columns), Int64(tokens), Int64(columns), Int64(group), records, Int64(groups.lowerBound),
+          Int64(groups.upperBound))
+      }
+    }
+  }
+
+  private func multiply(_ part: ProductPart, tokens: Int) {
     let step = Int(ck_gemm_row_step(kernels.row))
-    let panels = max(1, matrix.rows / (pool.count * 4) / step)
-    pool.forEachChunk(of: matrix.rows, grain: panels * step) { thread, rows in
+    let panels = max(1, part.rows.count / (pool.count * 4) / step)
+    pool.forEachChunk(of: part.rows.count, grain: panels * step) { thread, range in
       guard !isIdle else { return }
+      let rows = part.rows.lowerBound + range.lowerBound..<part.rows.lowerBound + range.upperBound
+      multiply(part, rows: rows, tokens: tokens, scratch: scratch + thread * RuntimeMemoryPlan.gemmScratchFloats)
+    }
+  }
+
+  private func multiply(_ part: ProductPart, rows: Range<Int>, tokens: Int, scratch: UnsafeMutablePointer<Float>) {
+    let matrix = part.matrix
+    if part.isInterleaved {
+      var job = ck_panel_job(
+        type: matrix.type, panels: matrix.address, input: packed, tokens: Int64(tokens),
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: scratch)
+      kernels.row.pointee.panel_gemm(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+    } else {
       var job = ck_gemm(
         weights: matrix.address, row_bytes: matrix.rowBytes, decode: ck_decoder_of(kernels.row, matrix.type),
-        packed: packed, tokens: Int64(tokens), columns: Int64(matrix.columns), y: output, y_stride: Int64(matrix.rows),
-        scratch: scratch + thread * RuntimeMemoryPlan.gemmScratchFloats,
-        block_elements: ck_block_elements(matrix.type), block_bytes: ck_block_bytes(matrix.type))
+        packed: packed, tokens: Int64(tokens), columns: Int64(matrix.columns), y: part.output,
+        y_stride: Int64(matrix.rows), scratch: scratch, block_elements: ck_block_elements(matrix.type),
+        block_bytes: ck_block_bytes(matrix.type), is_interleaved: 0, panel_type: 0)
       kernels.row.pointee.gemm(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
     }
   }

@@ -14,9 +14,14 @@ package final class SyntheticWeights: WeightSource {
   package let inventory: TensorInventory
   private let slab: MemorySlab
   private let offsets: [Int]
+  private let interleaving: Interleaving
 
+  /// - Parameter kernels: those that will multiply: blocks are made straight in the order that they read. Nil makes rows
+  ///   as in a file.
   /// - Throws: `LanguageRuntimeError.unsupportedFormat` for a format without blocks, `.outOfMemory`.
-  package init(inventory: TensorInventory, seed: UInt64 = 1, pool: ThreadPool) throws(LanguageRuntimeError) {
+  package init(
+    inventory: TensorInventory, seed: UInt64 = 1, kernels: KernelSet? = nil, pool: ThreadPool
+  ) throws(LanguageRuntimeError) {
     var offset = 0
     var offsets: [Int] = []
     for tensor in inventory.tensors {
@@ -28,7 +33,8 @@ package final class SyntheticWeights: WeightSource {
     }
     self.inventory = inventory
     self.offsets = offsets
-    slab = try MemorySlab(bytes: ByteCount(offset), for: "synthetic weights")
+    interleaving = Interleaving(inventory, kernels: kernels)
+    slab = try MemorySlab(bytes: ByteCount(offset), for: "synthetic weights", isFilledByOwner: true)
     fill(seed: seed, pool: pool)
   }
 
@@ -40,25 +46,34 @@ package final class SyntheticWeights: WeightSource {
 
   package func prefetch(tensor index: Int) {}
 
+  package func interleavedRows(ofTensor index: Int) -> Int { interleaving.rows(ofTensor: index) }
+
   private func fill(seed: UInt64, pool: ThreadPool) {
     var tiles: [TileKey: [UInt8]] = [:]
-    for tensor in inventory.tensors {
-      let key = TileKey(tensor)
-      if tiles[key] == nil { tiles[key] = SyntheticTile.bytes(for: key, seed: seed) }
+    for (index, tensor) in inventory.tensors.enumerated() {
+      for isInterleaved in interleavedRows(ofTensor: index) > 0 ? [false, true] : [false] {
+        let key = TileKey(tensor, isInterleaved: isInterleaved)
+        if tiles[key] == nil { tiles[key] = SyntheticTile.bytes(for: key, seed: seed) }
+      }
     }
     let ready = tiles
     pool.forEachChunk(of: inventory.tensors.count, grain: 1) { _, range in
-      for index in range {
-        guard let tile = ready[TileKey(self.inventory.tensors[index])] else { continue }
-        self.fill(tensor: index, with: tile)
-      }
+      for index in range { self.fill(tensor: index, with: ready) }
     }
   }
 
-  private func fill(tensor index: Int, with tile: [UInt8]) {
+  private func fill(tensor index: Int, with tiles: [TileKey: [UInt8]]) {
+    let tensor = inventory.tensors[index]
     let start = slab.address + offsets[index]
-    let count = Int(inventory.tensors[index].bytes.bytes)
-    tile.withUnsafeBytes { tile in
+    let count = Int(tensor.bytes.bytes)
+    let rows = Int(tensor.rows) * Int(tensor.copies)
+    let interleaved = count / max(1, rows) * interleavedRows(ofTensor: index)
+    repeatTile(tiles[TileKey(tensor, isInterleaved: true)], at: start, count: interleaved)
+    repeatTile(tiles[TileKey(tensor, isInterleaved: false)], at: start + interleaved, count: count - interleaved)
+  }
+
+  private func repeatTile(_ tile: [UInt8]?, at start: UnsafeMutableRawPointer, count: Int) {
+    tile?.withUnsafeBytes { tile in
       guard let base = tile.baseAddress else { return }
       for offset in stride(from: 0, to: count, by: tile.count) {
         memcpy(start + offset, base, min(tile.count, count - offset))
@@ -73,8 +88,10 @@ struct TileKey: Hashable {
   let isVector: Bool
   /// Bits of the row length: the magnitude needs no more.
   let columnsLog2: Int
+  let isInterleaved: Bool
 
-  init(_ tensor: TensorDescription) {
+  init(_ tensor: TensorDescription, isInterleaved: Bool) {
+    self.isInterleaved = isInterleaved
     if case .block(let format) = tensor.format { self.format = format } else { format = .f32 }
     isVector = tensor.isVector
     columnsLog2 = Int.bitWidth - Int(max(tensor.columns, 1)).leadingZeroBitCount
@@ -83,15 +100,28 @@ struct TileKey: Hashable {
 
 /// Valid blocks of one format, from a seed.
 enum SyntheticTile {
-  /// About 1 MiB, a whole number of blocks.
+  /// About 1 MiB, a whole number of panels of one block's width.
   static func bytes(for key: TileKey, seed: UInt64) -> [UInt8] {
     var random = TileRandom(state: seed &+ UInt64(key.format.ggufType) &* 0x1000)
     let size = key.format.bytesPerBlock
-    var bytes = [UInt8](repeating: 0, count: max(1, (1 << 20) / size) * size)
+    let panel = Interleaving.panelRows * size
+    var bytes = [UInt8](repeating: 0, count: (1 << 20) / panel * panel)
     // A norm's weight is near one; a matrix entry has the spread 1/√columns.
     let magnitude = key.isVector ? 1 : 1 / Float(1 << key.columnsLog2).squareRoot()
     for start in stride(from: 0, to: bytes.count, by: size) {
       fillBlock(&bytes, start, key, magnitude, &random)
+    }
+    return key.isInterleaved ? interleaved(bytes, Int32(key.format.ggufType), panel) : bytes
+  }
+
+  private static func interleaved(_ blocks: [UInt8], _ type: Int32, _ panel: Int) -> [UInt8] {
+    var bytes = blocks
+    blocks.withUnsafeBytes { from in
+      bytes.withUnsafeMutableBytes { to in
+        for start in stride(from: 0, to: from.count, by: panel) {
+          ck_interleave(type, from.baseAddress.map { $0 + start }, 1, to.baseAddress.map { $0 + start })
+        }
+      }
     }
     return bytes
   }

@@ -98,18 +98,13 @@ struct Transformer: @unchecked Sendable {
   // x = scale · embedding[token] + positions[position]
   private func embed(_ tokens: ArraySlice<Int32>, at first: Int, into x: UnsafeMutablePointer<Float>) {
     for (row, token) in tokens.enumerated() {
-      decode(row: Int(token), of: model.embedding, into: x + row * hidden)
+      model.embedding.decode(row: Int(token), into: x + row * hidden, with: kernels)
       if rules.embeddingScale != 1 { ck_scale(x + row * hidden, Float(rules.embeddingScale), Int64(hidden)) }
       guard let positions = model.positions else { continue }
       let learnt = buffers.floats(.projected)  // (d)
-      decode(row: first + row + rules.positionOffset, of: positions, into: learnt)
+      positions.decode(row: first + row + rules.positionOffset, into: learnt, with: kernels)
       kernels.pointee.add(learnt, x + row * hidden, Int64(hidden))
     }
-  }
-
-  private func decode(row: Int, of table: PreparedMatrix, into y: UnsafeMutablePointer<Float>) {
-    guard let decode = ck_decoder_of(kernels, table.type) else { return }
-    decode(table.address + row * table.rowBytes, y, Int64(hidden))
   }
 
   /// The norm of each token, or the tokens themselves without one.

@@ -37,4 +37,9 @@ package final class GGUFFile: WeightSource {
     let start = header.dataOffset + header.tensors[index].offset
     file.prefetch(start..<start + header.tensors[index].byteCount)
   }
+
+  package func discard(tensor index: Int, bytes range: Range<Int>) {
+    let start = header.dataOffset + header.tensors[index].offset
+    file.discard(start + range.lowerBound..<start + range.upperBound)
+  }
 }

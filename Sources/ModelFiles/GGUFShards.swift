@@ -40,6 +40,10 @@ package final class GGUFShards: WeightSource {
 
   package func prefetch(tensor index: Int) { files[places[index].file].prefetch(tensor: places[index].tensor) }
 
+  package func discard(tensor index: Int, bytes range: Range<Int>) {
+    files[places[index].file].discard(tensor: places[index].tensor, bytes: range)
+  }
+
   /// The key under which each part states how many there are.
   package static let countKey = "split.count"
   /// No known model has more than a few hundred parts.

@@ -52,4 +52,13 @@ package final class MappedFile: Sendable {
     let start = range.lowerBound / page * page
     _ = madvise(base + start, range.upperBound - start, MADV_WILLNEED)
   }
+
+  /// Takes the whole pages of a range out of this process (MADV_DONTNEED); they are read again when touched.
+  package func discard(_ range: Range<Int>) {
+    guard let base, !range.isEmpty, range.upperBound <= count else { return }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let start = (range.lowerBound + page - 1) / page * page
+    let end = range.upperBound == count ? count : range.upperBound / page * page
+    if start < end { _ = madvise(base + start, end - start, MADV_DONTNEED) }
+  }
 }

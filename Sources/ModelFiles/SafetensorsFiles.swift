@@ -68,4 +68,9 @@ package final class SafetensorsFiles: WeightSource {
   package func prefetch(tensor index: Int) {
     shards[places[index].shard].file.prefetch(places[index].range)
   }
+
+  package func discard(tensor index: Int, bytes range: Range<Int>) {
+    let start = places[index].range.lowerBound
+    shards[places[index].shard].file.discard(start + range.lowerBound..<start + range.upperBound)
+  }
 }

@@ -98,7 +98,8 @@ package struct Measurer: Sendable {
     let architecture = sample?.architecture ?? request.model.architecture
     let weights: any WeightSource =
       if let file = request.weights, sample == nil { file } else {
-        try SyntheticWeights(inventory: sample?.inventory ?? request.model.inventory, pool: pool)
+        try SyntheticWeights(
+          inventory: sample?.inventory ?? request.model.inventory, kernels: kernels, pool: pool)
       }
     return try InferenceSession(
       architecture: architecture, weights: weights, workload: request.workload, kernels: kernels, pool: pool)

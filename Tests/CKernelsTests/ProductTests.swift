@@ -120,7 +120,8 @@ private let fastTypes: [Int32] = [0, 1, 30, 8, 2, 12, 14]
               weights: bytes.baseAddress, row_bytes: columns / Int(ck_block_elements(type)) * Int(ck_block_bytes(type)),
               decode: ck_decoder_of(row, type), packed: packed.baseAddress, tokens: Int64(tokens),
               columns: Int64(columns), y: y.baseAddress, y_stride: Int64(rows + 1), scratch: scratch.baseAddress,
-              block_elements: ck_block_elements(type), block_bytes: ck_block_bytes(type))
+              block_elements: ck_block_elements(type), block_bytes: ck_block_bytes(type),
+              is_interleaved: 0, panel_type: 0)
             row.pointee.gemm(&job, 2, Int64(rows))
           }
         }

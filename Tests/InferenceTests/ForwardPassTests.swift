@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CKernels
 import CostModel
 import Inference
 import LanguageModel
@@ -55,8 +56,7 @@ import Testing
     let architecture = smallArchitecture()
     let inventory = smallInventory(architecture, format)
     for (name, distance) in try distances(architecture, inventory, threads: 2, isPrefill: true) {
-      // The head of the last token is a matrix-vector product: its input is in 8 bits for integer formats.
-      #expect(distance < (format == .q4_0 ? int8Bound : floatBound), "\(name)")
+      #expect(distance < bound(format), "\(name)")
     }
   }
 
@@ -84,10 +84,62 @@ import Testing
   func `every type decodes through the runtime`(format: BlockFormat) throws {
     let architecture = smallArchitecture(layers: 1)
     let inventory = smallInventory(architecture, format)
-    let isInteger = [BlockFormat.q8_0, .q4_0, .q4_k, .q6_k].contains(format)
-    for (name, distance) in try distances(architecture, inventory) {
-      #expect(distance < (isInteger ? int8Bound : floatBound), "\(name)")
+    for (name, distance) in try distances(architecture, inventory) { #expect(distance < bound(format), "\(name)") }
+  }
+
+  @Test(arguments: [BlockFormat.q4_0, .q6_k, .f16])
+  func `rows that fill no panel are multiplied where they lie`(format: BlockFormat) throws {
+    for isTied in [false, true] {
+      var architecture = smallArchitecture(layers: 1, isTied: isTied)
+      architecture.vocabularySize = 103
+      let inventory = smallInventory(architecture, format)
+      for isPrefill in [false, true] {
+        for (name, distance) in try distances(architecture, inventory, threads: 2, isPrefill: isPrefill) {
+          #expect(distance < bound(format), "\(name)")
+        }
+      }
     }
+  }
+
+  @Test(arguments: BlockFormat.allCases.filter { ck_has_panels(Int32($0.ggufType)) != 0 })
+  func `weights made interleaved give the logits of the same weights repacked`(format: BlockFormat) throws {
+    let architecture = smallArchitecture(layers: 1)
+    let inventory = smallInventory(architecture, format)
+    try withPool(2) { pool in
+      let kernels = KernelSet.best
+      let made = try SyntheticWeights(inventory: inventory, kernels: kernels, pool: pool)
+      let asRows = RowsOfPanels(made)
+      let logits = try [made, asRows].map { (weights: any WeightSource) in
+        let session = try InferenceSession(
+          architecture: architecture, weights: weights, workload: Workload(contextTokens: 32), kernels: kernels,
+          pool: pool)
+        return Array(try session.logits(after: tokens)) + Array(try session.logits(after: [7]))
+      }
+      #expect(logits[0] == logits[1])
+      #expect(logits[0].allSatisfy { $0.isFinite })
+    }
+  }
+
+  @Test func `without repacking the weights stay where they are`() throws {
+    let architecture = smallArchitecture()
+    let inventory = smallInventory(architecture, .q4_k)
+    try withPool(1) { pool in
+      let weights = try SyntheticWeights(inventory: inventory, seed: 3, pool: pool)
+      var twin = NaiveTwin(architecture: architecture, weights: weights)
+      let expected = twin.logits(after: 5)
+      let session = try InferenceSession(
+        architecture: architecture, weights: weights, workload: Workload(contextTokens: 8),
+        kernels: KernelSet.best.withoutRepacking, pool: pool)
+      #expect(session.repackedBytes == .zero)
+      let distance = relativeDistance(try session.logits(after: [5]), expected)
+      #expect(distance < int8Bound)
+    }
+  }
+
+  /// Inputs of formats with panels or integer kernels are in 8 bits.
+  private func bound(_ format: BlockFormat) -> Double {
+    let type = Int32(format.ggufType)
+    return ck_has_panels(type) != 0 && ck_panel_input(type) == CK_INPUT_RECORDS ? int8Bound : floatBound
   }
 
   @Test func `any number of threads gives the same logits, bit for bit`() throws {
@@ -136,13 +188,21 @@ import Testing
       let inventory = smallInventory(architecture, .q8_0, hasBiases: true)
       let workload = Workload(contextTokens: 100, sequences: threads, keyValueFormat: format, microBatch: 32)
       try withPool(threads) { pool in
-        let weights = try SyntheticWeights(inventory: inventory, pool: pool)
+        let weights = try SyntheticWeights(inventory: inventory, kernels: .best, pool: pool)
         let session = try InferenceSession(
           architecture: architecture, weights: weights, workload: workload, kernels: .best, pool: pool)
         let plan = RuntimeMemoryPlan(
           architecture: architecture, inventory: inventory, workload: workload, threads: threads)
         #expect(weights.allocated == plan.bytes(.weights))
         #expect(weights.allocated + session.allocatedWithoutWeights == plan.total)
+        #expect(session.repackedBytes == .zero)
+        // A copy in another order takes what the matrices take that it stands for.
+        let file = try SyntheticWeights(inventory: inventory, pool: pool)
+        let copied = try InferenceSession(
+          architecture: architecture, weights: file, workload: workload, kernels: .best, pool: pool)
+        let matrices = inventory.tensors.filter { !$0.isVector && $0.role != .tokenEmbedding }
+        let bytes = matrices.reduce(ByteCount.zero) { $0 + $1.bytes.aligned(to: RuntimeMemoryPlan.tensorAlignment) }
+        #expect(copied.repackedBytes == (KernelSet.best.interleaves(Int32(BlockFormat.q8_0.ggufType)) ? bytes : .zero))
       }
     }
   }

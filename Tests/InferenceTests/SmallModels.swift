@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CKernels
 import CostModel
 import Foundation
 import Inference
@@ -71,4 +72,35 @@ func relativeDistance(_ a: some Sequence<Float>, _ b: [Double]) -> Double {
     sums.1 += pair.1 * pair.1
   }
   return (squares.0 / squares.1).squareRoot()
+}
+
+/// Weights that were made interleaved, taken back to the order of a file.
+final class RowsOfPanels: WeightSource {
+  let path = "rows of panels"
+  let inventory: TensorInventory
+  private nonisolated(unsafe) let tensors: [UnsafeMutableBufferPointer<UInt8>]
+
+  init(_ source: any WeightSource) {
+    inventory = source.inventory
+    tensors = source.inventory.tensors.enumerated().map { index, tensor in
+      let bytes = source.bytes(ofTensor: index)
+      let rows = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+      _ = rows.initialize(from: bytes)
+      guard case .block(let format) = tensor.format else { return rows }
+      let rowBytes = bytes.count / Int(tensor.rows)
+      for row in 0..<source.interleavedRows(ofTensor: index) {
+        let panel = bytes.baseAddress.map { $0 + row / 16 * 16 * rowBytes }
+        ck_panel_row(
+          Int32(format.ggufType), panel, Int64(row % 16), Int64(Int(tensor.columns) / format.elementsPerBlock),
+          rows.baseAddress.map { $0 + row * rowBytes })
+      }
+      return rows
+    }
+  }
+
+  func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(tensors[index])
+  }
+  deinit { for tensor in tensors { tensor.deallocate() } }
+  func prefetch(tensor index: Int) {}
 }

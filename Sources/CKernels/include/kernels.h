@@ -22,7 +22,7 @@ typedef struct {
   const int16_t *sums256;   // [columns / 16]  Σ q256 of 16 elements
 } ck_activations;
 
-enum ck_input { CK_INPUT_F32 = 0, CK_INPUT_BLOCKS_32 = 1, CK_INPUT_BLOCKS_256 = 2 };
+enum ck_input { CK_INPUT_F32 = 0, CK_INPUT_BLOCKS_32 = 1, CK_INPUT_BLOCKS_256 = 2, CK_INPUT_RECORDS = 3 };
 
 // Blocks to floats; elements is a multiple of the format's block.
 typedef void (*ck_decoder)(const void *blocks, float *out, int64_t elements);
@@ -46,6 +46,8 @@ typedef struct {
   float *scratch;
   int64_t block_elements;
   int64_t block_bytes;
+  int is_interleaved;   // panels of panel_type, a format of floats, in place of rows
+  int panel_type;
 } ck_gemm;
 
 // One pass of softmax attention: queries that share one KV head, over a cache of rows.
@@ -73,6 +75,28 @@ typedef struct {
 // and gpt-oss's min(g, 7) · σ(1.702 g) · (clamp(u, ±7) + 1).
 enum ck_activation { CK_SILU, CK_GELU_TANH, CK_GELU, CK_RELU, CK_SQUARED_RELU, CK_CLAMPED_SWIGLU };
 
+// Interleaved rows. A panel is sixteen rows: block b of a panel holds the b-th blocks of its rows, field by field, in
+// units of four bytes (or of the field's two or one) of row 0, 1 ... 15 in turn. The bytes are the file's in another
+// order, so that one 64-byte load brings four bytes of each of sixteen rows.
+enum { CK_PANEL_ROWS = 16 };
+
+// What the panels of integer formats multiply with: records of 32 columns for a group of T tokens, each line T words.
+//   d, d·Σq, d·Σq of either half (floats); −128·Σq, the same of either half, then 8 times four 8-bit values q.
+// x ≈ q · d. A group beyond the last token is zero. Formats of floats take the input as it is.
+enum { CK_RECORD_WORDS = 15 };
+
+// y[token][row] for row in begin..<end, multiples of sixteen, from panels of `type`.
+typedef struct {
+  int type;
+  const void *panels;
+  const void *input;   // records, or for formats of floats: packed floats of many tokens, the vector itself of one
+  int64_t tokens;
+  int64_t columns;
+  float *y;
+  int64_t y_stride;    // floats between tokens
+  void *scratch;       // gemm_scratch_bytes bytes, 64-byte aligned; only for many tokens
+} ck_panel_job;
+
 typedef struct {
   const char *name;
 
@@ -87,6 +111,13 @@ typedef struct {
   void (*pack)(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
                int64_t last_group);
   void (*gemm)(const ck_gemm *job, int64_t begin, int64_t end);
+
+  // Products over panels: of one token (records of groups of one), of many (records of groups of record_tokens).
+  int64_t record_tokens;
+  void (*make_records)(const float *x, int64_t stride, int64_t tokens, int64_t columns, int64_t group_tokens,
+                       int32_t *records, int64_t first_group, int64_t last_group);
+  void (*panel_matvec)(const ck_panel_job *job, int64_t begin, int64_t end);
+  void (*panel_gemm)(const ck_panel_job *job, int64_t begin, int64_t end);
 
   void (*quantize_32)(const float *x, int64_t n, int8_t *q, float *d, float *s);
   void (*quantize_256)(const float *x, int64_t n, int8_t *q, float *d, int16_t *sums);
@@ -123,6 +154,14 @@ ck_decoder ck_decoder_of(const ck_kernels *kernels, int type);
 int ck_is_direct(const ck_kernels *kernels, int type);
 int64_t ck_block_elements(int type);
 int64_t ck_block_bytes(int type);
+
+// Whether panels of the type can be multiplied, and what they read: CK_INPUT_F32 or CK_INPUT_RECORDS.
+int ck_has_panels(int type);
+enum ck_input ck_panel_input(int type);
+// Sixteen rows of `blocks` blocks to a panel, and one row of a panel back to the file's order.
+void ck_interleave(int type, const void *rows, int64_t blocks, void *panel);
+void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void *out);
+size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns);
 
 size_t ck_gemm_scratch_bytes(const ck_kernels *kernels);
 int64_t ck_gemm_row_step(const ck_kernels *kernels);

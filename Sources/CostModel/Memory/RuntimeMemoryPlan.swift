@@ -163,9 +163,14 @@ package struct QuantizedInputLayout: Sendable, Equatable {
   package let values256: Int
   package let scales256: Int
   package let sums256: Int
+  package let records: Int
   package let byteCount: Int
 
-  /// Blocks of 32 (values from offset 0, a scale and a scaled sum each) and of 256 (a scale, sixteen 16-bit sums).
+  /// What products over interleaved rows read of 32 elements: fifteen words (`ck_panel_job`).
+  package static let recordBytes = 60
+
+  /// Blocks of 32 (values from offset 0, a scale and a scaled sum each), of 256 (a scale, sixteen 16-bit sums), and
+  /// records of 32.
   package init(columns: Int) {
     let padded = (columns + 255) / 256 * 256
     scales32 = padded
@@ -173,7 +178,8 @@ package struct QuantizedInputLayout: Sendable, Equatable {
     values256 = sums32 + padded / 32 * 4
     scales256 = values256 + padded
     sums256 = scales256 + padded / 256 * 4
-    byteCount = sums256 + padded / 16 * 2
+    records = sums256 + padded / 16 * 2
+    byteCount = records + padded / 32 * Self.recordBytes
   }
 }
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix-vector products over panels for AVX-512 VNNI: VPDPBUSD multiplies four bytes of each of sixteen rows with four
+// bytes of the input that all rows share, so that sums stay in their rows' lanes to the end.
+//
+//   for each panel, for each group of 32 columns:
+//     dots = −128·Σq (values + 128 are stored) or 0; dots += codes · q, eight times; sum += dots · scale · d
+#if defined(__x86_64__)
+#include <string.h>
+#include "panels.h"
+
+#pragma clang attribute push(                                                                 \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), apply_to = function)
+
+#include "panel_words_avx512.h"
+#include "panel_formats.h"
+
+// Far enough to hide a memory access, near enough to stay in the second cache until it is used.
+enum { PREFETCH_BYTES = 4096 };
+
+static inline vec broadcast(int32_t value) { return _mm512_set1_epi32(value); }
+static inline floats broadcast_float(int32_t bits) { return _mm512_castsi512_ps(_mm512_set1_epi32(bits)); }
+
+// One group of a panel times one record.
+static inline __attribute__((always_inline)) floats add_group(
+    const panel_format *format, const uint8_t *block, int group, const int32_t *record, floats sum) {
+  vec w[8];
+  floats scale[2], minimum[2];
+  format->codes(block, group, w);
+  format->scales(block, group, scale, minimum);
+  int columns = 8 / format->halves;
+#pragma clang loop unroll(full)
+  for (int half = 0; half < format->halves; half++) {
+    int offset = format->halves == 1 ? 4 : 5 + half, sums = format->halves == 1 ? 1 : 2 + half;
+    vec dots = format->has_minima ? _mm512_setzero_si512() : broadcast(record[offset]);
+#pragma clang loop unroll(full)
+    for (int j = half * columns; j < (half + 1) * columns; j++) {
+      dots = _mm512_dpbusd_epi32(dots, w[j], broadcast(record[7 + j]));
+    }
+    sum = _mm512_fmadd_ps(times(scale[half], broadcast_float(record[0])), to_floats(dots), sum);
+    if (format->has_minima) sum = _mm512_fmadd_ps(minimum[half], broadcast_float(record[sums]), sum);
+  }
+  return sum;
+}
+
+static inline void prefetch(const uint8_t *p, int bytes) {
+  for (int i = 0; i < bytes; i += 64) _mm_prefetch((const char *)p + PREFETCH_BYTES + i, _MM_HINT_T0);
+}
+
+static inline __attribute__((always_inline)) void multiply(
+    const panel_format *format, const ck_panel_job *job, int64_t begin, int64_t end) {
+  int64_t blocks = job->columns / format->elements, groups = format->elements / 32;
+  const uint8_t *block = (const uint8_t *)job->panels + begin * blocks * format->bytes;
+  for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
+    const int32_t *record = job->input;
+    floats sum = _mm512_setzero_ps();
+    for (int64_t b = 0; b < blocks; b++, block += format->bytes * CK_PANEL_ROWS) {
+      prefetch(block, format->bytes * CK_PANEL_ROWS);
+#pragma clang loop unroll(full)
+      for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
+        sum = add_group(format, block, group, record, sum);
+      }
+    }
+    _mm512_storeu_ps(job->y + row, sum);
+  }
+}
+
+static inline floats floats_at(const void *p, int type) {
+  if (type == CK_F32) return _mm512_loadu_ps(p);
+  if (type == CK_F16) return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
+}
+
+static inline __attribute__((always_inline)) void multiply_floats(
+    int type, const ck_panel_job *job, int64_t begin, int64_t end) {
+  int64_t step = type == CK_F32 ? 64 : 32;
+  const float *x = job->input;
+  const uint8_t *w = (const uint8_t *)job->panels + begin * job->columns * step / CK_PANEL_ROWS;
+  for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
+    floats sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+    int64_t k = 0;
+    for (; k + 3 < job->columns; k += 4, w += 4 * step) {
+      prefetch(w, (int)(4 * step));
+      for (int i = 0; i < 4; i++) {
+        sums[i] = _mm512_fmadd_ps(floats_at(w + i * step, type), _mm512_set1_ps(x[k + i]), sums[i]);
+      }
+    }
+    for (; k < job->columns; k++, w += step) {
+      sums[0] = _mm512_fmadd_ps(floats_at(w, type), _mm512_set1_ps(x[k]), sums[0]);
+    }
+    sums[0] = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3]));
+    _mm512_storeu_ps(job->y + row, sums[0]);
+  }
+}
+
+// One line per format: each is a loop of its own.
+void panel_matvec_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
+  switch (job->type) {
+    case CK_F32: return multiply_floats(CK_F32, job, begin, end);
+    case CK_F16: return multiply_floats(CK_F16, job, begin, end);
+    case CK_BF16: return multiply_floats(CK_BF16, job, begin, end);
+    case CK_Q8_0: return multiply(&panel_q8_0, job, begin, end);
+    case CK_Q4_0: return multiply(&panel_q4_0, job, begin, end);
+    case CK_Q4_1: return multiply(&panel_q4_1, job, begin, end);
+    case CK_Q5_0: return multiply(&panel_q5_0, job, begin, end);
+    case CK_Q5_1: return multiply(&panel_q5_1, job, begin, end);
+    case CK_IQ4_NL: return multiply(&panel_iq4_nl, job, begin, end);
+    case CK_MXFP4: return multiply(&panel_mxfp4, job, begin, end);
+    case CK_Q2_K: return multiply(&panel_q2_k, job, begin, end);
+    case CK_Q3_K: return multiply(&panel_q3_k, job, begin, end);
+    case CK_Q4_K: return multiply(&panel_q4_k, job, begin, end);
+    case CK_Q5_K: return multiply(&panel_q5_k, job, begin, end);
+    case CK_Q6_K: return multiply(&panel_q6_k, job, begin, end);
+    case CK_IQ4_XS: return multiply(&panel_iq4_xs, job, begin, end);
+  }
+}
+
+#pragma clang attribute pop
+#endif

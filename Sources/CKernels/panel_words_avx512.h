@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vocabulary of panel_formats.h for AVX-512: a vec is a word of each of the sixteen rows.
+#ifndef ANPROBE_PANEL_WORDS_AVX512_H
+#define ANPROBE_PANEL_WORDS_AVX512_H
+#include <immintrin.h>
+
+typedef __m512i vec;
+typedef __m512 floats;
+// Bytes that a unit of one, two or four bytes takes in a panel.
+enum { BYTE_BYTES = 16, HALF_BYTES = 32, WORD_BYTES = 64 };
+
+static inline vec word(const uint8_t *words, int i) { return _mm512_loadu_si512(words + i * WORD_BYTES); }
+static inline floats halves_at(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+static inline vec bytes_at(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
+
+// Bytes. Shifts move bits between neighbours: mask afterwards.
+static inline vec shifted(vec v, int n) { return _mm512_srli_epi16(v, (unsigned)n); }
+static inline vec shifted_left(vec v, int n) { return _mm512_slli_epi16(v, (unsigned)n); }
+static inline vec low_bits(vec v, int mask) { return _mm512_and_si512(v, _mm512_set1_epi8((char)mask)); }
+static inline vec either(vec a, vec b) { return _mm512_or_si512(a, b); }
+static inline vec plus(vec v, int n) { return _mm512_add_epi8(v, _mm512_set1_epi8((char)n)); }
+static inline vec flipped_signs(vec v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)0x80)); }
+static inline vec looked_up(vec table, vec v) { return _mm512_shuffle_epi8(table, v); }
+// Sixteen signed levels as codes that are 128 larger.
+static inline vec level_table(const int8_t levels[16]) {
+  return flipped_signs(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)levels)));
+}
+// Adds `value` to byte i of each row where bit 4j + i of the row's word is set.
+static inline vec with_bits_of(vec v, vec bits, int j, int value) {
+  vec bytes = _mm512_shuffle_epi8(bits, _mm512_add_epi32(_mm512_broadcast_i32x4(_mm_setr_epi32(
+    0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c)), _mm512_set1_epi32(j / 2 * 0x01010101)));
+  vec places = _mm512_set1_epi32(j % 2 ? (int)0x80402010 : 0x08040201);
+  return _mm512_mask_add_epi8(v, _mm512_test_epi8_mask(bytes, places), v, _mm512_set1_epi8((char)value));
+}
+
+// Lanes of 32 bits.
+static inline vec lane_shifted(vec v, int n) { return _mm512_srli_epi32(v, (unsigned)n); }
+static inline vec lane_shifted_left(vec v, int n) { return _mm512_slli_epi32(v, (unsigned)n); }
+static inline vec lane_shifted_signed(vec v, int n) { return _mm512_srai_epi32(v, (unsigned)n); }
+static inline vec lane_bits(vec v, int mask) { return _mm512_and_si512(v, _mm512_set1_epi32(mask)); }
+static inline vec lane_plus(vec v, int n) { return _mm512_add_epi32(v, _mm512_set1_epi32(n)); }
+static inline floats to_floats(vec v) { return _mm512_cvtepi32_ps(v); }
+static inline floats low_half(vec v) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v)); }
+static inline floats high_half(vec v) { return low_half(lane_shifted(v, 16)); }
+static inline vec power_bits(vec e) { return lane_shifted_left(lane_plus(e, -1), 23); }
+static inline floats power_of_two_halved(vec e) {
+  __mmask16 is_small = _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2));
+  vec small = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
+  return _mm512_castsi512_ps(_mm512_mask_blend_epi32(is_small, power_bits(e), small));
+}
+static inline floats times(floats a, floats b) { return _mm512_mul_ps(a, b); }
+static inline floats minus_times(floats a, floats b) { return _mm512_mul_ps(_mm512_sub_ps(_mm512_setzero_ps(), a), b); }
+
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import CKernels
+internal import CostModel
+internal import LanguageModel
+internal import ModelFiles
+internal import Quantities
+
+/// Which rows of an inventory's tensors the kernels want interleaved.
+struct Interleaving: Sendable {
+  static let panelRows = CK_PANEL_ROWS
+  private let interleaved: [Int]
+
+  /// - Parameter kernels: nil interleaves nothing.
+  init(_ inventory: TensorInventory, kernels: KernelSet?) {
+    let hasHead = inventory.tensors.contains { $0.role == .outputHead }
+    interleaved = inventory.tensors.map { tensor in
+      // The embedding is looked up row by row; only as the head of a tied model it is multiplied.
+      guard let kernels, tensor.role != .tokenEmbedding || !hasHead else { return 0 }
+      return Self.rows(of: tensor, kernels)
+    }
+  }
+
+  /// Whole panels; a stack of matrices only where none of its matrices begins inside a panel.
+  private static func rows(of tensor: TensorDescription, _ kernels: KernelSet) -> Int {
+    guard !tensor.isKeptAsFloats, case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
+      kernels.interleaves(type), ck_panel_input(type) == CK_INPUT_F32 || tensor.columns % 32 == 0,
+      Int(tensor.columns) % format.elementsPerBlock == 0, tensor.copies == 1 || Int(tensor.rows) % panelRows == 0
+    else { return 0 }
+    return Int(tensor.rows) * Int(tensor.copies) / panelRows * panelRows
+  }
+
+  func rows(ofTensor index: Int) -> Int { interleaved[index] }
+  var isEmpty: Bool { interleaved.allSatisfy { $0 == 0 } }
+}
+
+/// A copy of a file's matrices in interleaved rows, beside the file itself for all else.
+///
+/// The copy takes what the file's bytes take. Pages of the file are given back as soon as they are copied, so that the
+/// weights are in memory once.
+final class InterleavedWeights: WeightSource {
+  let source: any WeightSource
+  private let interleaving: Interleaving
+  private let slab: MemorySlab
+  private let offsets: [Int?]
+
+  /// The source itself where nothing is to be repacked, or where it is repacked already.
+  ///
+  /// - Throws: `LanguageRuntimeError.outOfMemory`.
+  static func repacking(
+    _ source: any WeightSource, for kernels: KernelSet, on pool: ThreadPool
+  ) throws(LanguageRuntimeError) -> any WeightSource {
+    let interleaving = Interleaving(source.inventory, kernels: kernels)
+    let isReady = source.inventory.tensors.indices.contains { source.interleavedRows(ofTensor: $0) > 0 }
+    return interleaving.isEmpty || isReady ? source : try InterleavedWeights(source, interleaving, pool)
+  }
+
+  private init(_ source: any WeightSource, _ interleaving: Interleaving, _ pool: ThreadPool) throws(LanguageRuntimeError) {
+    self.source = source
+    self.interleaving = interleaving
+    var end = 0
+    var offsets: [Int?] = []
+    for (index, tensor) in source.inventory.tensors.enumerated() {
+      let isCopied = interleaving.rows(ofTensor: index) > 0
+      offsets.append(isCopied ? end : nil)
+      if isCopied { end += Int(tensor.bytes.aligned(to: Self.alignment).bytes) }
+    }
+    self.offsets = offsets
+    slab = try MemorySlab(bytes: ByteCount(end), for: "repacked weights", isFilledByOwner: true)
+    for index in source.inventory.tensors.indices where offsets[index] != nil { copy(index, pool) }
+  }
+
+  private static let alignment: Int64 = 32
+  /// Bytes that a thread repacks before it gives their pages back.
+  private static let pieceBytes = 1 << 20
+
+  var path: String { source.path }
+  var inventory: TensorInventory { source.inventory }
+  var allocated: ByteCount { ByteCount(slab.count) }
+  func prefetch(tensor index: Int) {}
+  func interleavedRows(ofTensor index: Int) -> Int { interleaving.rows(ofTensor: index) }
+
+  func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer {
+    let bytes = source.bytes(ofTensor: index)
+    guard let offset = offsets[index] else { return bytes }
+    return UnsafeRawBufferPointer(start: slab.address + offset, count: bytes.count)
+  }
+
+  private func copy(_ index: Int, _ pool: ThreadPool) {
+    let tensor = source.inventory.tensors[index]
+    let bytes = source.bytes(ofTensor: index)
+    guard case .block(let format) = tensor.format, let offset = offsets[index], let from = bytes.baseAddress else {
+      return
+    }
+    let to = slab.address + offset
+    let blocks = Int(tensor.columns) / format.elementsPerBlock
+    let panelBytes = blocks * format.bytesPerBlock * Interleaving.panelRows
+    let panels = interleaving.rows(ofTensor: index) / Interleaving.panelRows
+    source.prefetch(tensor: index)
+    pool.forEachChunk(of: panels, grain: max(1, Self.pieceBytes / panelBytes)) { _, range in
+      for panel in range {
+        ck_interleave(
+          Int32(format.ggufType), from + panel * panelBytes, Int64(blocks), to + panel * panelBytes)
+      }
+      source.discard(tensor: index, bytes: range.lowerBound * panelBytes..<range.upperBound * panelBytes)
+    }
+    let copied = panels * panelBytes
+    (to + copied).copyMemory(from: from + copied, byteCount: bytes.count - copied)
+  }
+}

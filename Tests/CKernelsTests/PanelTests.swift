@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+import CKernels
+import TestSupport
+import Testing
+
+private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_panels($0) != 0 }
+
+@Suite struct PanelTests {
+  @Test func `all formats of whole codes and of floats have panels`() {
+    #expect(panelTypes == [0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23, 30, 39])
+  }
+
+  @Test(arguments: panelTypes, [1, 2, 5])
+  func `a panel gives its rows back byte for byte`(type: Int32, blocks: Int) {
+    let rowBytes = blocks * Int(ck_block_bytes(type))
+    var random = SeededRandom(seed: UInt64(type))
+    let rows = (0..<16 * rowBytes).map { _ in UInt8.random(in: 0...255, using: &random) }
+    var panel = [UInt8](repeating: 0, count: rows.count)
+    ck_interleave(type, rows, Int64(blocks), &panel)
+    #expect(panel.sorted() == rows.sorted())
+    for row in 0..<16 {
+      var back = [UInt8](repeating: 0, count: rowBytes)
+      ck_panel_row(type, panel, Int64(row), Int64(blocks), &back)
+      #expect(back[...] == rows[row * rowBytes..<(row + 1) * rowBytes])
+    }
+  }
+
+  @Test(arguments: [8, 1, 4, 6], [1, 2, 7])
+  func `records stand for their vectors within half a step, and carry their sums`(group: Int, tokens: Int) {
+    let columns = 96
+    let x = vector(tokens * columns, seed: 3)
+    for kernels in supportedRows() {
+      let records = Records(x, tokens: tokens, columns: columns, group: group, row: kernels.row)
+      for token in 0..<tokens {
+        for k in 0..<columns {
+          let step = Double(records.float(token, k / 32, 0))
+          // Half a step, and the roundings of the division and of the products.
+          #expect(abs(records.value(token, k) - Double(x[token * columns + k])) <= step * (0.5 + 127 * 0x1p-21))
+        }
+        for block in 0..<columns / 32 {
+          let q = (0..<32).map { records.code(token, block, $0) }
+          let sums = [q.reduce(0, +), q.prefix(16).reduce(0, +), q.suffix(16).reduce(0, +)]
+          for (line, sum) in zip(4..., sums) { #expect(records.word(token, block, line) == -128 * Int32(sum)) }
+          for (line, sum) in zip(1..., sums) {
+            #expect(records.float(token, block, line) == records.float(token, block, 0) * Float(sum), "\(kernels.name)")
+          }
+        }
+      }
+      #expect(records.paddingIsZero, "\(kernels.name)")
+    }
+  }
+
+  @Test(arguments: panelTypes, [1, 2, 3, 7])
+  func `a vector times a panel equals the sum in doubles within its rounding`(type: Int32, blocks: Int) {
+    let matrix = PanelMatrix(type: type, rows: 48, columns: blocks * max(Int(ck_block_elements(type)), 32))
+    let x = vector(matrix.columns, seed: 5)
+    for kernels in supportedRows() {
+      let records = Records(x, tokens: 1, columns: matrix.columns, group: 1, row: kernels.row)
+      var y = [Float](repeating: 777, count: 48)
+      x.withUnsafeBytes { x in
+        let input = matrix.readsFloats ? x.baseAddress : UnsafeRawPointer(records.words.baseAddress)
+        matrix.run(kernels, input: input, tokens: 1, into: &y, stride: 48, rows: 16..<48)
+      }
+      let exact = matrix.products((0..<matrix.columns).map { matrix.readsFloats ? Double(x[$0]) : records.value(0, $0) })
+      for row in 16..<48 {
+        #expect(abs(Double(y[row]) - exact[row].sum) <= exact[row].bound, "\(kernels.name), row \(row)")
+      }
+      #expect(y.prefix(16).allSatisfy { $0 == 777 }, "\(kernels.name) wrote before its rows")
+    }
+  }
+
+  @Test(arguments: panelTypes, [1, 2, 5, 6, 7, 13])
+  func `many vectors times panels equal the sums in doubles`(type: Int32, tokens: Int) {
+    // A chunk and a part of one, a whole tile of rows, one with a single panel.
+    let columns = ck_block_elements(type) == 256 ? 512 : 288
+    let matrix = PanelMatrix(type: type, rows: 112, columns: columns)
+    let x = vector(tokens * columns, seed: 7)
+    for kernels in supportedRows() {
+      let row = kernels.row
+      let records = Records(
+        x, tokens: tokens, columns: columns, group: Int(row.pointee.record_tokens), row: row)
+      let groups = (Int64(tokens) + row.pointee.token_group - 1) / row.pointee.token_group
+      var packed = [Float](repeating: 0, count: ck_packed_bytes(row, Int64(tokens), Int64(columns)) / 4)
+      row.pointee.pack(x, Int64(columns), Int64(tokens), Int64(columns), &packed, 0, groups)
+      var y = [Float](repeating: 777, count: tokens * 113)
+      packed.withUnsafeBytes { packed in
+        let input = matrix.readsFloats ? packed.baseAddress : UnsafeRawPointer(records.words.baseAddress)
+        matrix.run(kernels, input: input, tokens: tokens, into: &y, stride: 113, rows: 16..<112)
+      }
+      for token in 0..<tokens {
+        let exact = matrix.products(
+          (0..<columns).map { matrix.readsFloats ? Double(x[token * columns + $0]) : records.value(token, $0) })
+        for row in 16..<112 {
+          #expect(
+            abs(Double(y[token * 113 + row]) - exact[row].sum) <= exact[row].bound,
+            "\(kernels.name), token \(token), row \(row)")
+        }
+        #expect(y[token * 113 + 15] == 777 && y[token * 113 + 112] == 777, "\(kernels.name) wrote beside its rows")
+      }
+    }
+  }
+
+  private func vector(_ count: Int, seed: UInt64) -> [Float] {
+    var random = SeededRandom(seed: seed)
+    return (0..<count).map { _ in Float.random(in: -2...2, using: &random) }
+  }
+}
+
+/// Records of groups of tokens, by what they say.
+private final class Records {
+  let words: UnsafeMutableBufferPointer<Int32>
+  private let tokens: Int
+  private let blocks: Int
+  private let group: Int
+
+  init(_ x: [Float], tokens: Int, columns: Int, group: Int, row: UnsafePointer<ck_kernels>) {
+    self.tokens = tokens
+    self.group = group
+    blocks = columns / 32
+    words = .allocate(capacity: ck_record_bytes(Int64(group), Int64(tokens), Int64(columns)) / 4)
+    words.initialize(repeating: 99)
+    row.pointee.make_records(
+      x, Int64(columns), Int64(tokens), Int64(columns), Int64(group), words.baseAddress, 0,
+      Int64((tokens + group - 1) / group))
+  }
+
+  deinit { words.deallocate() }
+
+  func word(_ token: Int, _ block: Int, _ line: Int) -> Int32 {
+    words[((token / group * blocks + block) * Int(CK_RECORD_WORDS) + line) * group + token % group]
+  }
+  func float(_ token: Int, _ block: Int, _ line: Int) -> Float {
+    Float(bitPattern: UInt32(bitPattern: word(token, block, line)))
+  }
+  func code(_ token: Int, _ block: Int, _ k: Int) -> Int {
+    Int(Int8(truncatingIfNeeded: word(token, block, 7 + k / 4) >> Int32(k % 4 * 8)))
+  }
+  func value(_ token: Int, _ k: Int) -> Double {
+    Double(float(token, k / 32, 0)) * Double(code(token, k / 32, k % 32))
+  }
+  var paddingIsZero: Bool {
+    (tokens..<(tokens + group - 1) / group * group).allSatisfy { token in
+      (0..<blocks).allSatisfy { block in (0..<Int(CK_RECORD_WORDS)).allSatisfy { word(token, block, $0) == 0 } }
+    }
+  }
+}
+
+/// A matrix of random blocks in panels, and what it decodes to.
+private struct PanelMatrix {
+  let type: Int32
+  let rows: Int
+  let columns: Int
+  private let panels: [UInt8]
+  private let decoded: [Float]
+
+  init(type: Int32, rows: Int, columns: Int) {
+    self.type = type
+    self.rows = rows
+    self.columns = columns
+    let weights = randomWeights(type: type, rows: rows, columns: columns, seed: UInt64(type) * 100 + UInt64(columns))
+    let rowBytes = weights.count / rows
+    var panels = weights
+    var decoded = [Float](repeating: 0, count: rows * columns)
+    weights.withUnsafeBytes { bytes in
+      panels.withUnsafeMutableBytes { panels in
+        for row in stride(from: 0, to: rows, by: 16) {
+          ck_interleave(
+            type, bytes.baseAddress.map { $0 + row * rowBytes }, Int64(columns) / ck_block_elements(type),
+            panels.baseAddress.map { $0 + row * rowBytes })
+        }
+      }
+      ck_decoder_of(ck_kernels_for(CK_PORTABLE), type)?(bytes.baseAddress, &decoded, Int64(decoded.count))
+    }
+    self.panels = panels
+    self.decoded = decoded
+  }
+
+  var readsFloats: Bool { ck_panel_input(type) == CK_INPUT_F32 }
+
+  func run(
+    _ kernels: KernelRow, input: UnsafeRawPointer?, tokens: Int, into y: inout [Float], stride: Int, rows: Range<Int>
+  ) {
+    let scratch = UnsafeMutableRawPointer.allocate(byteCount: ck_gemm_scratch_bytes(kernels.row), alignment: 64)
+    defer { scratch.deallocate() }
+    panels.withUnsafeBytes { panels in
+      y.withUnsafeMutableBufferPointer { y in
+        var job = ck_panel_job(
+          type: type, panels: panels.baseAddress, input: input, tokens: Int64(tokens), columns: Int64(columns),
+          y: y.baseAddress, y_stride: Int64(stride), scratch: scratch)
+        let multiply = tokens == 1 && stride == self.rows ? kernels.row.pointee.panel_matvec : kernels.row.pointee.panel_gemm
+        multiply?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+      }
+    }
+  }
+
+  /// Exact sums with the bound of ProductTests on any order of float sums. Codes are stored with an offset of at most
+  /// 128 or a minimum, whose products cancel: each term's magnitude is that of its largest code.
+  func products(_ x: [Double]) -> [(sum: Double, bound: Double)] {
+    let largest = Double(decoded.map(\.magnitude).max() ?? 0)
+    return (0..<rows).map { row in
+      var sum = 0.0
+      var magnitude = 0.0
+      for k in 0..<columns {
+        sum += Double(decoded[row * columns + k]) * x[k]
+        magnitude += (abs(Double(decoded[row * columns + k])) + largest) * abs(x[k])
+      }
+      return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + 1e-30)
+    }
+  }
+}
