@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CKernels
+internal import CostModel
 internal import LanguageModel
 internal import ModelFiles
 internal import Quantities
@@ -40,7 +41,7 @@ struct Interleaving: Sendable {
 
   /// Whole panels; a stack of matrices only where none of its matrices begins inside a panel.
   private static func rows(of tensor: TensorDescription, _ kernels: KernelSet) -> Int {
-    guard !tensor.isVector, case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
+    guard !tensor.isKeptAsFloats, case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
       kernels.interleaves(type), ck_panel_input(type) == CK_INPUT_F32 || tensor.columns % 32 == 0,
       Int(tensor.columns) % format.elementsPerBlock == 0, tensor.copies == 1 || Int(tensor.rows) % panelRows == 0
     else { return 0 }
