@@ -75,6 +75,13 @@ static inline __m512 scores_of(const float *query, const float *keys, int64_t wi
   return sums_of(sums);
 }
 
+static __m512 capped(__m512 scores, float cap) {
+  float lanes[LANES];
+  _mm512_storeu_ps(lanes, scores);
+  for (int p = 0; p < LANES; p++) lanes[p] = soft_capped(lanes[p], cap);
+  return _mm512_loadu_ps(lanes);
+}
+
 static inline __mmask16 lanes_between(int64_t from, int64_t to) {
   int64_t low = from < 0 ? 0 : from > 16 ? 16 : from, high = to < 0 ? 0 : to > 16 ? 16 : to;
   return (__mmask16)(((1u << high) - 1) & ~((1u << low) - 1));
@@ -98,6 +105,7 @@ static void score_tile(const ck_attention *job, int64_t i, int64_t from, int64_t
     if (!seen) continue;
     __m512 products = scores_of(query, keys + part * LANES * job->width, job->width);
     scores[part] = _mm512_mask_mul_ps(lowest, seen, products, _mm512_set1_ps(job->scale));
+    if (job->cap != 0) scores[part] = _mm512_mask_mov_ps(lowest, seen, capped(scores[part], job->cap));
     float here = _mm512_reduce_max_ps(scores[part]);
     largest = here > largest ? here : largest;
   }
@@ -180,6 +188,7 @@ static void attend(const ck_attention *job, ck_decoder decode) {
     add_tile(job, rows, tile_end - tile, states);
   }
   for (int64_t i = 0; i < job->count; i++) {
+    if (job->sinks) states[i].total += expf(job->sinks[i] - states[i].largest);
     scale_row(job->out + (size_t)i * job->query_stride, 1 / states[i].total, job->width);
   }
 }
