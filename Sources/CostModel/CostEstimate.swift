@@ -62,7 +62,7 @@ package enum Obstacle: Sendable, Equatable {
     case .format(let format, let engine):
       "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) has no kernel for \(format)"
     case .factors(let engine):
-      "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) does not run matrices in low-rank factors yet"
+      "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) does not run such low-rank factors or adapters"
     }
   }
 }

@@ -101,6 +101,7 @@ struct TensorFinder {
   struct Key: Hashable {
     let role: TensorRole
     let layer: Int16
+    var part = TensorPart.whole
   }
 
   let source: any WeightSource
@@ -115,25 +116,35 @@ struct TensorFinder {
     self.normOffset = normOffset
     self.kernels = kernels
     nextVector = vectors
-    let pairs = source.inventory.tensors.enumerated().map { (Key(role: $1.role, layer: $1.layer), $0) }
+    let pairs = source.inventory.tensors.enumerated().map {
+      (Key(role: $1.role, layer: $1.layer, part: $1.part), $0)
+    }
     places = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
   }
 
+  /// Whether the model has a role's tensor, whole or in factors.
   func has(_ role: TensorRole, _ layer: Int = -1) -> Bool {
-    places[Key(role: role, layer: Int16(clamping: layer))] != nil
+    has(role, layer, .whole) || has(role, layer, .outer)
+  }
+
+  func has(_ role: TensorRole, _ layer: Int, _ part: TensorPart) -> Bool {
+    places[Key(role: role, layer: Int16(clamping: layer), part: part)] != nil
   }
 
   /// Rows of a tensor outside the layers; 0 when there is none.
-  func rows(_ role: TensorRole, _ layer: Int = -1) -> Int {
-    places[Key(role: role, layer: Int16(clamping: layer))].map { Int(source.inventory.tensors[$0].rows) } ?? 0
+  func rows(_ role: TensorRole, _ layer: Int = -1, _ part: TensorPart = .whole) -> Int {
+    places[Key(role: role, layer: Int16(clamping: layer), part: part)].map { Int(source.inventory.tensors[$0].rows) }
+      ?? 0
   }
 
   func elements(_ role: TensorRole, _ layer: Int) -> Int {
     places[Key(role: role, layer: Int16(clamping: layer))].map { source.inventory.tensors[$0].elements } ?? 0
   }
 
-  private func find(_ role: TensorRole, _ layer: Int) throws(LanguageRuntimeError) -> Int {
-    guard let index = places[Key(role: role, layer: Int16(clamping: layer))] else {
+  private func find(
+    _ role: TensorRole, _ layer: Int, _ part: TensorPart = .whole
+  ) throws(LanguageRuntimeError) -> Int {
+    guard let index = places[Key(role: role, layer: Int16(clamping: layer), part: part)] else {
       throw .missingTensor(name: role.ggufName(layer: layer) ?? "\(role)", path: source.path)
     }
     return index
@@ -150,10 +161,12 @@ struct TensorFinder {
   /// - Parameters:
   ///   - rows: of each matrix of the stack.
   ///   - part: the rows to take; nil takes all.
+  ///   - factor: the matrix itself, or a factor of it or of its adapter.
   func matrix(
-    _ role: TensorRole, _ layer: Int = -1, rows: Int, columns: Int, copies: Int = 1, part: Range<Int>? = nil
+    _ role: TensorRole, _ layer: Int = -1, rows: Int, columns: Int, copies: Int = 1, part: Range<Int>? = nil,
+    factor: TensorPart = .whole
   ) throws(LanguageRuntimeError) -> PreparedMatrix {
-    let index = try find(role, layer)
+    let index = try find(role, layer, factor)
     let tensor = source.inventory.tensors[index]
     guard tensor.rows == rows, tensor.columns == columns, tensor.copies == copies else {
       throw .wrongShape(
