@@ -32,7 +32,7 @@ import Testing
       workload: Workload(contextTokens: 256, keyValueFormat: format, microBatch: 32), kernels: kernels, pool: pool)
   }
 
-  @Test(arguments: GoldenModel.names)
+  @Test(arguments: GoldenModel.names(.architectures))
   func `logits after a prompt and while decoding equal the reference's on every kernel set`(name: String) throws {
     let golden = try GoldenModel(name)
     let folder = try TemporaryFolder()
@@ -50,7 +50,7 @@ import Testing
     }
   }
 
-  @Test(arguments: GoldenModel.names)
+  @Test(arguments: GoldenModel.names(.architectures))
   func `one token at a time gives what a prompt in one go gives`(name: String) throws {
     let golden = try GoldenModel(name)
     let folder = try TemporaryFolder()
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  @Test(arguments: GoldenModel.names)
+  @Test(arguments: GoldenModel.names(.architectures))
   func `the plan counts what the runtime allocates`(name: String) throws {
     let golden = try GoldenModel(name)
     let folder = try TemporaryFolder()
@@ -75,6 +75,25 @@ import Testing
       let plan = session.plan
       #expect(session.allocatedWithoutWeights == plan.total - plan.bytes(.weights))
       #expect(RuntimeSupport.runs(file.description.architecture))
+    }
+  }
+
+  /// The reference computes checkpoints in 64 bits, without tables.
+  @Test(arguments: GoldenModel.names(.checkpoints))
+  func `a checkpoint's logits equal those of its own modelling code`(name: String) throws {
+    let golden = try GoldenModel(name, .checkpoints)
+    let folder = try TemporaryFolder()
+    let file = try golden.openCheckpoint(in: folder)
+    try withPool(1) { pool in
+      // The modelling code scales by the tokens at hand, the runtime by its context: both are short.
+      let session = try InferenceSession(
+        architecture: file.description.architecture, weights: try #require(file.weights),
+        workload: Workload(contextTokens: 32, keyValueFormat: .f32), kernels: .best, pool: pool)
+      for (index, expected) in golden.logits.enumerated() {
+        let tokens = index == 0 ? golden.prompt : [golden.steps[index - 1]]
+        let distance = relativeDistance(try session.logits(after: tokens), expected)
+        #expect(distance < floatBound, "step \(index)")
+      }
     }
   }
 }
