@@ -19,6 +19,7 @@ extension ForwardRules {
     "phi": biased(.geluTanh), "gpt_neox": biased(.gelu), "falcon": biased(.gelu),
     "stablelm": { rules, _ in rules.norm = .layer },
     "mixtral": { rules, _ in rules.normEpsilon = 1e-5 }, "olmo2": { rules, _ in rules.normEpsilon = 1e-5 },
+    "phi3": { rules, _ in rules.normEpsilon = 1e-5 },
     "opt": { rules, _ in
       rules.norm = .layer
       rules.activation = .relu

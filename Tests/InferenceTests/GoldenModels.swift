@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CKernels
 import Foundation
 import JSONText
 import LanguageModel
@@ -124,8 +125,9 @@ private struct GoldenTensor {
     }
     return (0..<count).flatMap { index in
       let unit = Double(mixed(index, seed: seed) >> 40) / 16_777_216
-      let bits = Float(center + spread * (2 * unit - 1)).bitPattern
-      return withUnsafeBytes(of: bits.littleEndian) { Array($0) }
+      let value = Float(center + spread * (2 * unit - 1))
+      if format == .f16 { return withUnsafeBytes(of: ck_float_to_half(value).littleEndian) { Array($0) } }
+      return withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
     }
   }
 }
