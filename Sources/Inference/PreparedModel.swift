@@ -87,6 +87,12 @@ struct PreparedModel: @unchecked Sendable {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType, reason: "no test holds its forward pass to another implementation's")
     }
+    // Only a file's tensors have an order; a GGUF file's is the pass's own.
+    if architecture.forward.fusesByGroup, !inventory.fileNames.isEmpty {
+      throw .unsupportedArchitecture(
+        modelType: architecture.modelType,
+        reason: "its checkpoint keeps queries, keys and values in another order; convert it to GGUF")
+    }
     if let index = architecture.layers.firstIndex(where: { !RuntimeSupport.runs($0) }) {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType,
@@ -109,7 +115,7 @@ struct TensorFinder {
   /// What learnt norm weights miss.
   let normOffset: Float
   private var nextVector: UnsafeMutablePointer<Float>
-  private let places: [Key: Int]
+  private let places: [Key: [Int]]
 
   init(source: any WeightSource, kernels: KernelSet, vectors: UnsafeMutablePointer<Float>, normOffset: Float) {
     self.source = source
@@ -117,9 +123,9 @@ struct TensorFinder {
     self.kernels = kernels
     nextVector = vectors
     let pairs = source.inventory.tensors.enumerated().map {
-      (Key(role: $1.role, layer: $1.layer, part: $1.part), $0)
+      (Key(role: $1.role, layer: $1.layer, part: $1.part), [$0])
     }
-    places = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+    places = Dictionary(pairs, uniquingKeysWith: +)
   }
 
   /// Whether the model has a role's tensor, whole or in factors.
@@ -127,24 +133,25 @@ struct TensorFinder {
     has(role, layer, .whole) || has(role, layer, .outer)
   }
 
-  func has(_ role: TensorRole, _ layer: Int, _ part: TensorPart) -> Bool {
-    places[Key(role: role, layer: Int16(clamping: layer), part: part)] != nil
+  func has(_ role: TensorRole, _ layer: Int, _ part: TensorPart) -> Bool { first(role, layer, part) != nil }
+
+  private func first(_ role: TensorRole, _ layer: Int, _ part: TensorPart = .whole) -> Int? {
+    places[Key(role: role, layer: Int16(clamping: layer), part: part)]?.first
   }
 
   /// Rows of a tensor outside the layers; 0 when there is none.
   func rows(_ role: TensorRole, _ layer: Int = -1, _ part: TensorPart = .whole) -> Int {
-    places[Key(role: role, layer: Int16(clamping: layer), part: part)].map { Int(source.inventory.tensors[$0].rows) }
-      ?? 0
+    first(role, layer, part).map { Int(source.inventory.tensors[$0].rows) } ?? 0
   }
 
   func elements(_ role: TensorRole, _ layer: Int) -> Int {
-    places[Key(role: role, layer: Int16(clamping: layer))].map { source.inventory.tensors[$0].elements } ?? 0
+    first(role, layer).map { source.inventory.tensors[$0].elements } ?? 0
   }
 
   private func find(
     _ role: TensorRole, _ layer: Int, _ part: TensorPart = .whole
   ) throws(LanguageRuntimeError) -> Int {
-    guard let index = places[Key(role: role, layer: Int16(clamping: layer), part: part)] else {
+    guard let index = first(role, layer, part) else {
       throw .missingTensor(name: role.ggufName(layer: layer) ?? "\(role)", path: source.path)
     }
     return index
@@ -166,7 +173,31 @@ struct TensorFinder {
     _ role: TensorRole, _ layer: Int = -1, rows: Int, columns: Int, copies: Int = 1, part: Range<Int>? = nil,
     factor: TensorPart = .whole
   ) throws(LanguageRuntimeError) -> PreparedMatrix {
-    let index = try find(role, layer, factor)
+    try matrix(try find(role, layer, factor), rows: rows, columns: columns, copies: copies, part: part)
+  }
+
+  /// The matrices of a stack, one by one; checkpoints hold each as a tensor of its own.
+  func stack(
+    _ role: TensorRole, _ layer: Int, copies: Int, rows: Int, columns: Int
+  ) throws(LanguageRuntimeError) -> [PreparedMatrix] {
+    let own = places[Key(role: role, layer: Int16(clamping: layer))] ?? []
+    var matrices: [PreparedMatrix] = []
+    if copies > 1, own.count == copies {
+      // Names differ only in their number.
+      let sorted = own.sorted { (name($0).utf8.count, name($0)) < (name($1).utf8.count, name($1)) }
+      for index in sorted { matrices.append(try matrix(index, rows: rows, columns: columns)) }
+      return matrices
+    }
+    for copy in 0..<copies {
+      let part = copy * rows..<(copy + 1) * rows
+      matrices.append(try matrix(role, layer, rows: rows, columns: columns, copies: copies, part: part))
+    }
+    return matrices
+  }
+
+  private func matrix(
+    _ index: Int, rows: Int, columns: Int, copies: Int = 1, part: Range<Int>? = nil
+  ) throws(LanguageRuntimeError) -> PreparedMatrix {
     let tensor = source.inventory.tensors[index]
     guard tensor.rows == rows, tensor.columns == columns, tensor.copies == copies else {
       throw .wrongShape(

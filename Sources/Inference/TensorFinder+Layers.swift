@@ -116,19 +116,6 @@ extension TensorFinder {
         .attentionOutput, .attentionOutputBias, layer, rows: hidden, columns: shape.heads * shape.valueWidth))
   }
 
-  /// The matrices of a stack, one by one.
-  private func stack(
-    _ role: TensorRole, _ layer: Int, copies: Int, rows: Int, columns: Int
-  ) throws(LanguageRuntimeError) -> [PreparedMatrix] {
-    var matrices: [PreparedMatrix] = []
-    for copy in 0..<copies {
-      matrices.append(
-        try matrix(
-          role, layer, rows: rows, columns: columns, copies: copies, part: copy * rows..<(copy + 1) * rows))
-    }
-    return matrices
-  }
-
   /// A dense feed-forward network; gate and up may be the rows of one matrix, gate first (Phi-3).
   mutating func network(
     _ part: FeedForward, _ layer: Int, hidden: Int

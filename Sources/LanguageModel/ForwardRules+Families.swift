@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension ForwardRules {
-  /// What a model type's code fixes, before any key of a file is read; llama's for a type without an entry.
+  /// What a model type's code fixes, and its values for what a file leaves out; llama's for a type without an entry.
   ///
   /// - Source: the published modelling code of each type.
   static func family(of modelType: String, hiddenSize: Int) -> ForwardRules {
-    var rules = ForwardRules()
+    var rules = ForwardRules(normEpsilon: 1e-6)
     families[modelType]?(&rules, hiddenSize)
+    if rules.norm == .layer { rules.normEpsilon = 1e-5 }
     return rules
   }
 
@@ -17,12 +18,15 @@ extension ForwardRules {
     "gpt2": biased(.geluTanh), "gpt_bigcode": biased(.geluTanh), "starcoder2": biased(.geluTanh),
     "phi": biased(.geluTanh), "gpt_neox": biased(.gelu), "falcon": biased(.gelu),
     "stablelm": { rules, _ in rules.norm = .layer },
+    "mixtral": { rules, _ in rules.normEpsilon = 1e-5 }, "olmo2": { rules, _ in rules.normEpsilon = 1e-5 },
+    "phi3": { rules, _ in rules.normEpsilon = 1e-5 },
     "opt": { rules, _ in
       rules.norm = .layer
       rules.activation = .relu
       rules.positionOffset = 2
     },
     "gpt_oss": { rules, _ in
+      rules.normEpsilon = 1e-5
       rules.activation = .clampedSwiGLU
       rules.routing.score = .softmaxOfChosen
       rules.routing.normalises = false

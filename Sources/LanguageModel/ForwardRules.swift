@@ -49,6 +49,9 @@ package struct ForwardRules: Sendable, Equatable {
   package var routing = RoutingRules()
   /// What a learnt norm weight misses: Gemma's own checkpoints store w and multiply by 1 + w, GGUF files store 1 + w.
   package var normOffset = 0.0
+  /// The rows of a fused projection stand group by group, a group's queries, its key, its value (checkpoints of
+  /// Falcon's second generation and GPT-NeoX), in place of all queries, all keys, all values.
+  package var fusesByGroup = false
   /// Rows of a learnt position table before position 0 (OPT: 2).
   package var positionOffset = 0
 

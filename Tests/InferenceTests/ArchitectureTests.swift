@@ -9,8 +9,8 @@ import Testing
 /// Every architecture that runs, against an independent implementation's logits of a small random model.
 @Suite struct ArchitectureTests {
   /// Floats on both sides: sums of up to 64 products, about 12 rounded operations a layer and six layers at most, so
-  /// 2⁻²⁴ · √64 · √(12 · 6) ≈ 4e-6 of a logits' norm, and ten times that for what norms and softmax amplify.
-  private let floatBound = 4e-5
+  /// 2⁻²⁴ · √64 · √(12 · 6) ≈ 4e-6 of a logits' norm, and as much again for what norms and softmax amplify.
+  private let floatBound = 1e-5
   /// The reference takes GELU from a table of half precision: each value is off by 2⁻¹¹ of itself twice (input and
   /// output), so a layer's feed-forward part by at most 2⁻¹⁰ of its norm; layers add up.
   private let tableBound = 1.0 / 1024
@@ -18,8 +18,12 @@ import Testing
   /// products a layer, two layers.
   private let int8Bound = 0.04
 
+  /// And to half precision for f16: 2⁻¹¹ a product, seven products a layer, two layers.
+  private let halfBound = 14.0 / 2048
+
   private func bound(_ architecture: ModelArchitecture, _ inventory: TensorInventory) -> Double {
     if inventory.tensors.contains(where: { $0.format == .block(.mxfp4) }) { return int8Bound }
+    if inventory.tensors.contains(where: { $0.format == .block(.f16) }) { return halfBound }
     let isFromTable = [.gelu, .geluTanh].contains(architecture.forward.activation)
     return isFromTable ? Double(architecture.layers.count) * tableBound : floatBound
   }
@@ -32,7 +36,7 @@ import Testing
       workload: Workload(contextTokens: 256, keyValueFormat: format, microBatch: 32), kernels: kernels, pool: pool)
   }
 
-  @Test(arguments: GoldenModel.names)
+  @Test(arguments: GoldenModel.names(.architectures))
   func `logits after a prompt and while decoding equal the reference's on every kernel set`(name: String) throws {
     let golden = try GoldenModel(name)
     let folder = try TemporaryFolder()
@@ -50,7 +54,7 @@ import Testing
     }
   }
 
-  @Test(arguments: GoldenModel.names)
+  @Test(arguments: GoldenModel.names(.architectures))
   func `one token at a time gives what a prompt in one go gives`(name: String) throws {
     let golden = try GoldenModel(name)
     let folder = try TemporaryFolder()
@@ -65,7 +69,7 @@ import Testing
     }
   }
 
-  @Test(arguments: GoldenModel.names)
+  @Test(arguments: GoldenModel.names(.architectures))
   func `the plan counts what the runtime allocates`(name: String) throws {
     let golden = try GoldenModel(name)
     let folder = try TemporaryFolder()
@@ -75,6 +79,25 @@ import Testing
       let plan = session.plan
       #expect(session.allocatedWithoutWeights == plan.total - plan.bytes(.weights))
       #expect(RuntimeSupport.runs(file.description.architecture))
+    }
+  }
+
+  /// The reference computes checkpoints in 64 bits, without tables.
+  @Test(arguments: GoldenModel.names(.checkpoints))
+  func `a checkpoint's logits equal those of its own modelling code`(name: String) throws {
+    let golden = try GoldenModel(name, .checkpoints)
+    let folder = try TemporaryFolder()
+    let file = try golden.openCheckpoint(in: folder)
+    try withPool(1) { pool in
+      // The modelling code scales by the tokens at hand, the runtime by its context: both are short.
+      let session = try InferenceSession(
+        architecture: file.description.architecture, weights: try #require(file.weights),
+        workload: Workload(contextTokens: 32, keyValueFormat: .f32), kernels: .best, pool: pool)
+      for (index, expected) in golden.logits.enumerated() {
+        let tokens = index == 0 ? golden.prompt : [golden.steps[index - 1]]
+        let distance = relativeDistance(try session.logits(after: tokens), expected)
+        #expect(distance < floatBound, "step \(index)")
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CKernels
 import Foundation
 import JSONText
 import LanguageModel
@@ -16,16 +17,21 @@ struct GoldenModel {
   let logits: [[Double]]
   private let document: JSON
 
-  static var names: [String] {
-    let folder = Bundle.module.url(forResource: "Models/architectures", withExtension: nil)
+  /// A GGUF file by its architecture, or a checkpoint by its model type.
+  enum Kind: String {
+    case architectures, checkpoints
+  }
+
+  static func names(_ kind: Kind) -> [String] {
+    let folder = Bundle.module.url(forResource: "Models/\(kind.rawValue)", withExtension: nil)
     let files = folder.flatMap { try? FileManager.default.contentsOfDirectory(atPath: $0.path) } ?? []
     return files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }.sorted()
   }
 
-  init(_ name: String) throws {
+  init(_ name: String, _ kind: Kind = .architectures) throws {
     self.name = name
-    document = try JSON(
-      parsing: Array(Data(contentsOf: URL(fileURLWithPath: Stories.path("architectures/\(name).json")))))
+    let path = try Stories.path("\(kind.rawValue)/\(name).json")
+    document = try JSON(parsing: Array(Data(contentsOf: URL(fileURLWithPath: path))))
     prompt = try Self.numbers(document["prompt"]).map { Int32($0) }
     steps = try Self.numbers(document["steps"]).map { Int32($0) }
     logits = try #require(document["logits"]?.arrayValue).map { try Self.numbers($0) }
@@ -50,6 +56,27 @@ struct GoldenModel {
       contents.append(weights.bytes)
     }
     return try ModelFile.open(folder.write(writer.bytes { contents[$0] }, "\(name).gguf"))
+  }
+
+  /// Writes the model's checkpoint (config.json and safetensors) into a folder and opens it.
+  func openCheckpoint(in folder: TemporaryFolder) throws -> ModelFile {
+    let configuration = try #require(document["config"])
+    var header: [JSON.Member] = []
+    var data: [UInt8] = []
+    for tensor in try #require(document["tensors"]?.arrayValue) {
+      let weights = try GoldenTensor(tensor)
+      let start = data.count
+      data += weights.bytes
+      let shape = weights.dimensions.reversed().map { JSON.integer(Int64($0)) }
+      let offsets: [JSON] = [.integer(Int64(start)), .integer(Int64(data.count))]
+      header.append(
+        .init(weights.name, ["dtype": "F32", "shape": .array(shape), "data_offsets": .array(offsets)]))
+    }
+    let text = Array(JSON.object(header).text().utf8)
+    let count = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) }
+    _ = try folder.write(count + text + data, "model.safetensors")
+    _ = try folder.write(Array(configuration.text().utf8), "config.json")
+    return try ModelFile.open(folder.path)
   }
 
   private static func value(_ value: JSON) throws -> GGUFValue {
@@ -98,8 +125,9 @@ private struct GoldenTensor {
     }
     return (0..<count).flatMap { index in
       let unit = Double(mixed(index, seed: seed) >> 40) / 16_777_216
-      let bits = Float(center + spread * (2 * unit - 1)).bitPattern
-      return withUnsafeBytes(of: bits.littleEndian) { Array($0) }
+      let value = Float(center + spread * (2 * unit - 1))
+      if format == .f16 { return withUnsafeBytes(of: ck_float_to_half(value).littleEndian) { Array($0) } }
+      return withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
     }
   }
 }

@@ -13,10 +13,24 @@ extension ForwardRules {
     if recipe.placement == .one || recipe.placement == .twoInParallel { residual = .parallel }
     if config.modelType == "gpt_neox", try config.flag("use_parallel_residual") ?? true { residual = .parallel }
     if config.modelType.hasPrefix("gemma") { normOffset = 1 }
+    try readFusedOrder(config, recipe)
     try readActivation(config)
     try readScales(config)
     try readRopes(config)
     try readRouting(config)
+  }
+
+  private mutating func readFusedOrder(
+    _ config: ConfigurationReader, _ recipe: Recipe
+  ) throws(ConfigurationError) {
+    guard recipe.fusesQueryKeyValue else { return }
+    let hasOneGroup = try config.flag("multi_query") ?? false
+    let isNew = try config.flag("new_decoder_architecture") ?? false
+    switch config.modelType {
+    case "falcon", "RefinedWebModel": fusesByGroup = isNew || !hasOneGroup
+    case "gpt_neox": fusesByGroup = true
+    default: break
+    }
   }
 
   private mutating func readActivation(_ config: ConfigurationReader) throws(ConfigurationError) {
@@ -78,7 +92,7 @@ extension RopeRules {
     let own = try config.number("rope_theta", "rotary_emb_base", "rope_embedding_base", "rope_freq_constant")
     let inParameters = try parameters?.number("rope_theta")
     let inAttention = try nested?.number("rope_theta")
-    if let stated = own ?? inParameters ?? inAttention, stated > 0 { base = stated }
+    if let stated = inParameters ?? own ?? inAttention, stated > 0 { base = stated }
     width = try Self.rotatedWidth(config)
     if let parameters { scaling = try RopeScaling(config, parameters) }
   }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSONText
 
 extension Recipe {
   /// Transformers with routed experts.
   static let mixtures: [String: Recipe] = [
-    "mixtral": Recipe(),
+    "mixtral": Recipe().with { $0.defaults = ["rope_theta": 1_000_000] },
     "qwen2_moe": Recipe().with {
       $0.inputBias = .keys(["qkv_bias"], otherwise: true)
       $0.outputBias = .never

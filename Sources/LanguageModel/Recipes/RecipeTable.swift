@@ -45,7 +45,7 @@ extension Recipe {
     "exaone": llama.with { $0.isTiedByDefault = true },
     "granite": llama, "baichuan": llama,
     "smollm3": llama.with {
-      $0.defaults = ["no_rope_layer_interval": 4]
+      $0.defaults = ["no_rope_layer_interval": 4, "rope_theta": 2_000_000]
       $0.isTiedByDefault = true
       $0.windowNeedsSwitch = true
     },
@@ -85,6 +85,9 @@ extension Recipe {
     },
     "gemma": gemma,
     "gemma2": gemma.with {
+      $0.defaults = [
+        "query_pre_attn_scalar": 256, "attn_logit_softcapping": 50, "final_logit_softcapping": 30,
+      ]
       $0.placement = .sandwich
       $0.windowPattern = 2
     },
@@ -120,7 +123,8 @@ extension Recipe {
   private static let gemma3 = gemma.with {
     $0.defaults = [
       "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262_208,
-      "max_position_embeddings": 131_072,
+      "max_position_embeddings": 131_072, "query_pre_attn_scalar": 256, "rope_theta": 1_000_000,
+      "rope_local_base_freq": 10_000,
     ]
     $0.placement = .sandwich
     $0.queryKeyNorm = .perHead
