@@ -53,7 +53,9 @@ final class InterleavedWeights: WeightSource {
     return interleaving.isEmpty || isReady ? source : try InterleavedWeights(source, interleaving, pool)
   }
 
-  private init(_ source: any WeightSource, _ interleaving: Interleaving, _ pool: ThreadPool) throws(LanguageRuntimeError) {
+  private init(_ source: any WeightSource, _ interleaving: Interleaving, _ pool: ThreadPool)
+    throws(LanguageRuntimeError)
+  {
     self.source = source
     self.interleaving = interleaving
     var end = 0

@@ -61,7 +61,8 @@ extension PlanningSession {
       threads: options.threads ?? machine.processor.usableCores, mode: weights == nil ? options.mode : .full,
       samples: options.samples)
     let measurer = Measurer(
-      machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks), toolVersion: options.toolVersion,
+      machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
+      toolVersion: options.toolVersion,
       progress: options.progress, isCancelled: options.isCancelled)
     let measurement = try measurer.measure(request)
     try archive.save(measurement)

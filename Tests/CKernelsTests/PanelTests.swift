@@ -192,7 +192,8 @@ private struct PanelMatrix {
         var job = ck_panel_job(
           type: type, panels: panels.baseAddress, input: input, tokens: Int64(tokens), columns: Int64(columns),
           y: y.baseAddress, y_stride: Int64(stride), scratch: scratch)
-        let multiply = tokens == 1 && stride == self.rows ? kernels.row.pointee.panel_matvec : kernels.row.pointee.panel_gemm
+        let multiply =
+          tokens == 1 && stride == self.rows ? kernels.row.pointee.panel_matvec : kernels.row.pointee.panel_gemm
         multiply?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
       }
     }

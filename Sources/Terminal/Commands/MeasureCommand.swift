@@ -24,7 +24,8 @@ struct RunOptions: ParsableArguments {
     let interrupt = Interrupt.shared
     return MeasuringOptions(
       mode: full ? .full : .sampled, samples: samples, threads: threads, kernels: kernels,
-      repacks: repack, toolVersion: Version.current, progress: { console.progress($0) }, isCancelled: { interrupt.isRequested })
+      repacks: repack, toolVersion: Version.current, progress: { console.progress($0) },
+      isCancelled: { interrupt.isRequested })
   }
 }
 
