@@ -14,10 +14,12 @@ package struct GeneratingOptions: Sendable {
   package var workload: Workload
   package var threads: Int?
   package var kernels: String?
+  /// Whether weights are put into the order that the kernels read fastest.
+  package var repacks: Bool
 
   package init(
     prompt: String, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
-    kernels: String? = nil
+    kernels: String? = nil, repacks: Bool = true
   ) {
     self.prompt = prompt
     self.count = count
@@ -25,6 +27,7 @@ package struct GeneratingOptions: Sendable {
     self.workload = workload
     self.threads = threads
     self.kernels = kernels
+    self.repacks = repacks
   }
 }
 
@@ -57,7 +60,7 @@ extension PlanningSession {
     defer { pool.stop() }
     let session = try InferenceSession(
       architecture: file.description.architecture, weights: weights, workload: workload,
-      kernels: try Self.kernels(options.kernels), pool: pool)
+      kernels: try Self.kernels(options.kernels, repacks: options.repacks), pool: pool)
     var generator = TextGenerator(session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler))
     return try generator.generate(options.prompt, count: options.count, isCancelled: isCancelled, onText: onText)
   }

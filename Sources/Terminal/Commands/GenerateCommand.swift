@@ -44,6 +44,8 @@ struct GenerateCommand: ParsableCommand {
   var threads: Int?
   @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
   var kernels: String?
+  @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
+  var repack = true
   @OptionGroup var common: CommonOptions
 
   func run() throws {
@@ -52,7 +54,8 @@ struct GenerateCommand: ParsableCommand {
     let options = GeneratingOptions(
       prompt: prompt, count: tokens,
       sampler: .init(temperature: temperature, topK: max(0, topK), topP: topP, minP: minP, seed: seed),
-      workload: Workload(contextTokens: context, keyValueFormat: kv), threads: threads, kernels: kernels)
+      workload: Workload(contextTokens: context, keyValueFormat: kv), threads: threads, kernels: kernels,
+      repacks: repack)
     let result = try common.session.generate(
       file, options, isCancelled: { Interrupt.shared.isRequested }, onText: { if !common.json { console.stream($0) } })
     guard common.json else { return console.answer([""]) }
