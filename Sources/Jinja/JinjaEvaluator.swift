@@ -3,7 +3,7 @@
 /// Runs a template's statements.
 final class JinjaEvaluator {
   /// Published templates need a few thousand steps for a long conversation.
-  static let stepLimit = 2_000_000
+  static let stepLimit = 1_000_000
   static let byteLimit = 16 << 20
   static let callLimit = 40
   static let depthLimit = 64
