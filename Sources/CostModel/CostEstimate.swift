@@ -52,6 +52,8 @@ package struct CostEstimate: Sendable {
 package enum Obstacle: Sendable, Equatable {
   case modelType(String, engine: Engine)
   case format(String, engine: Engine)
+  /// The engine does not support what would compute: a maker's devices, or processors.
+  case device(String, engine: Engine)
 
   package var sentence: String {
     switch self {
@@ -59,6 +61,7 @@ package enum Obstacle: Sendable, Equatable {
       "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) does not run the model type '\(type)' yet"
     case .format(let format, let engine):
       "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) has no kernel for \(format)"
+    case .device(let device, let engine): "\(engine.rawValue) does not run on \(device)"
     }
   }
 }
