@@ -28,7 +28,7 @@ import Testing
     Refusal("positions", "estimate", "tinyllama-1.1b", "--context", "1000000k"),
     Refusal("bandwidth", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=0GB/s"),
     Refusal("12bit", "estimate", "tinyllama-1.1b", "--kv", "12bit"),
-    Refusal("vllm", "estimate", "tinyllama-1.1b", "--engine", "vllm"),
+    Refusal("abacus", "estimate", "tinyllama-1.1b", "--engine", "abacus"),
     Refusal("no such machine", "fits", "--machine", "no such machine"),
     Refusal("memory", "fits", "--machine", "kind=gpu,memory=24,bandwidth=1008GB/s"),
     Refusal("bandwidth", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=fast"),
