@@ -50,7 +50,10 @@ import Testing
     #expect(ids.count == 50_001 && ids.last == 256 + 2999)
   }
 
-  @Test(arguments: ["deepseek-llm", "deepseek-coder", "llama-bpe", "qwen2", "gpt-2", "falcon", "starcoder", "default"])
+  @Test(arguments: [
+    "deepseek-llm", "deepseek-coder", "llama-bpe", "qwen2", "gpt-2", "falcon", "starcoder", "default", "gpt-4o",
+    "deepseek-v3", "kimi-k2",
+  ])
   func `long runs of anything are split in time`(name: String) throws {
     let splitter = try #require(WordSplitter(name))
     for unit in [" ", "\n", "\u{A0}", " \n", "a", "中", "7", "'", "¢ ", "\u{300}"] {

@@ -34,6 +34,15 @@ import Testing
     try Self.expectVectors(try Tokenizer(metadata, path: path), name)
   }
 
+  @Test(
+    .enabled(
+      if: SharedData.file("vocab/ggml-vocab-qwen2.gguf") != nil,
+      "qwen2: its vectors are there, but no vocabulary; its split is held by the golden word splits"))
+  func `the vectors of qwen2 pass`() throws {
+    let path = try #require(SharedData.file("vocab/ggml-vocab-qwen2.gguf")).path
+    try Self.expectVectors(try Tokenizer(try GGUFFile(path: path).header.metadata, path: path), "qwen2")
+  }
+
   /// The ranks of tiktoken hold the same rules as merges: every way to join two tokens into a third, the lowest rank
   /// first.
   @Test(.enabled(if: SharedData.file("vocab/llama-3.tiktoken") != nil))

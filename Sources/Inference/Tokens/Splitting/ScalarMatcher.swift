@@ -24,7 +24,7 @@ struct ScalarMatcher {
     self.steps = steps
     self.classes = classes
     self.scalars = scalars
-    budget = 1_000_000 + 1000 * scalars.count
+    budget = 100_000 + 200 * scalars.count
   }
 
   /// The end of the match that starts at a place of a piece; nil for none.
