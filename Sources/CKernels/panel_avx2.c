@@ -10,7 +10,7 @@
 #include "panel_formats.h"
 #include "panel_dots_avx2.h"
 
-enum { PREFETCH_BYTES = 6144 };
+enum { PREFETCH_BYTES = 8192 };
 
 static inline floats zero(void) { return (floats){_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 static inline floats fused(floats a, __m256 b, floats c) {
