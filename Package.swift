@@ -38,6 +38,7 @@ let package = Package(
     // Floor 0: units, text formats, C.
     floor("Quantities"),
     floor("JSONText"),
+    floor("Jinja", ["Quantities", "JSONText"]),
     .target(name: "CKernels", cSettings: kernels, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CHostProbe", dependencies: ["CHwloc"], cSettings: shim),
     .target(name: "CCurl", cSettings: shim, linkerSettings: [.linkedLibrary("curl")]),
@@ -60,8 +61,8 @@ let package = Package(
     floor(
       "Inference",
       [
-        "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles", "CKernels",
-        "CHostProbe",
+        "Quantities", "JSONText", "Jinja", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles",
+        "CKernels", "CHostProbe",
       ]),
     floor(
       "Runner",
@@ -102,6 +103,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     tests("Quantities", []),
     tests("JSONText", []),
+    tests("Jinja", ["JSONText"], resources: [.copy("Golden")]),
     tests("CKernels", [], resources: [.copy("Vectors")]),
     tests("Hardware", ["Quantities", "JSONText"]),
     tests("LanguageModel", ["Quantities", "JSONText", "Profiles"]),
@@ -118,7 +120,7 @@ let package = Package(
     tests(
       "Inference",
       ["Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles", "CKernels"],
-      resources: [.copy("Models")]),
+      resources: [.copy("Models"), .copy("Golden")]),
     tests(
       "Runner",
       [
@@ -149,7 +151,7 @@ let package = Package(
 var excludedFromProfiles: [String] {
   let neighbours = [
     "Archive", "CCurl", "CHostProbe", "CHwloc", "CKernels", "Compression", "CostModel", "Evidence", "Hardware",
-    "HardwareProbe", "Hub", "Inference", "JSONText", "LanguageModel", "ModelFiles", "Planning", "Quantities",
+    "HardwareProbe", "Hub", "Inference", "JSONText", "Jinja", "LanguageModel", "ModelFiles", "Planning", "Quantities",
     "Recommender", "Reports", "Runner", "Terminal",
   ]
   return ["Tests", "docs", "scripts", "reports", "README.md", "LICENSE", "CHANGELOG.md"]

@@ -47,6 +47,10 @@ static inline void transpose_8x8(const float *in, float *out) {
 // Sixteen rows' chunk, decoded and transposed to [column][16]; missing rows are zero.
 static void load_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, float *decoded,
                       float *tile) {
+  if (job->is_interleaved) { // a panel of floats is in the tile's order already
+    const uint8_t *panel = (const uint8_t *)job->weights + (row * job->columns + k * TILE_ROWS) * job->block_bytes;
+    return job->decode(panel, tile, count * TILE_ROWS);
+  }
   for (int r = 0; r < TILE_ROWS; r++) {
     if (row + r < end) {
       const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;

@@ -15,7 +15,7 @@
 #include "panel_formats.h"
 
 // Far enough to hide a memory access, near enough to stay in the second cache until it is used.
-enum { PREFETCH_BYTES = 4096 };
+enum { PREFETCH_BYTES = 6144 };
 
 static inline vec broadcast(int32_t value) { return _mm512_set1_epi32(value); }
 static inline floats broadcast_float(int32_t bits) { return _mm512_castsi512_ps(_mm512_set1_epi32(bits)); }
@@ -42,8 +42,11 @@ static inline __attribute__((always_inline)) floats add_group(
   return sum;
 }
 
-static inline void prefetch(const uint8_t *p, int bytes) {
-  for (int i = 0; i < bytes; i += 64) _mm_prefetch((const char *)p + PREFETCH_BYTES + i, _MM_HINT_T0);
+// The lines that begin in bytes from ..< to behind p, ahead of their use.
+static inline __attribute__((always_inline)) void prefetch(const uint8_t *p, int64_t from, int64_t to) {
+  for (int64_t i = (from + 63) / 64 * 64; i < to; i += 64) {
+    _mm_prefetch((const char *)p + PREFETCH_BYTES + i, _MM_HINT_T1);
+  }
 }
 
 static inline __attribute__((always_inline)) void multiply(
@@ -54,9 +57,10 @@ static inline __attribute__((always_inline)) void multiply(
     const int32_t *record = job->input;
     floats sum = _mm512_setzero_ps();
     for (int64_t b = 0; b < blocks; b++, block += format->bytes * CK_PANEL_ROWS) {
-      prefetch(block, format->bytes * CK_PANEL_ROWS);
+      int64_t bytes = format->bytes * CK_PANEL_ROWS / groups;
 #pragma clang loop unroll(full)
       for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
+        prefetch(block, group * bytes, (group + 1) * bytes);
         sum = add_group(format, block, group, record, sum);
       }
     }
@@ -79,7 +83,7 @@ static inline __attribute__((always_inline)) void multiply_floats(
     floats sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
     int64_t k = 0;
     for (; k + 3 < job->columns; k += 4, w += 4 * step) {
-      prefetch(w, (int)(4 * step));
+      prefetch(w, 0, 4 * step);
       for (int i = 0; i < 4; i++) {
         sums[i] = _mm512_fmadd_ps(floats_at(w + i * step, type), _mm512_set1_ps(x[k + i]), sums[i]);
       }

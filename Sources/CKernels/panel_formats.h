@@ -12,6 +12,7 @@ typedef struct {
   int bytes;       // of a block of one row
   int halves;      // scales for 32 columns: one, or one for either half
   int has_minima;
+  int reach;       // the largest code, or a power of two that no value's magnitude exceeds
   void (*codes)(const uint8_t *block, int group, vec w[8]);
   // The scale of each half of the group, and its minimum where the format has minima.
   void (*scales)(const uint8_t *block, int group, floats scale[2], floats minimum[2]);
@@ -183,18 +184,18 @@ static inline void scales_iq4_xs(const uint8_t *block, int group, floats scale[2
   scale[0] = times(low_half(first), to_floats(lane_plus(either(low, lane_shifted_left(high, 4)), -32)));
 }
 
-static const panel_format panel_q8_0 = {32, 34, 1, 0, codes_q8_0, scale_at_start};
-static const panel_format panel_q4_0 = {32, 18, 1, 0, codes_q4_0, scale_at_start};
-static const panel_format panel_q4_1 = {32, 20, 1, 1, codes_q4_1, scale_and_minimum};
-static const panel_format panel_q5_0 = {32, 22, 1, 0, codes_q5_0, scale_at_start};
-static const panel_format panel_q5_1 = {32, 24, 1, 1, codes_q5_1, scale_and_minimum};
-static const panel_format panel_iq4_nl = {32, 18, 1, 0, codes_iq4_nl, scale_at_start};
-static const panel_format panel_mxfp4 = {32, 17, 1, 0, codes_mxfp4, scales_mxfp4};
-static const panel_format panel_q4_k = {256, 144, 1, 1, codes_q4_k, scales_q4_k};
-static const panel_format panel_q5_k = {256, 176, 1, 1, codes_q5_k, scales_q4_k};
-static const panel_format panel_q6_k = {256, 210, 2, 0, codes_q6_k, scales_q6_k};
-static const panel_format panel_q3_k = {256, 110, 2, 0, codes_q3_k, scales_q3_k};
-static const panel_format panel_q2_k = {256, 84, 2, 1, codes_q2_k, scales_q2_k};
-static const panel_format panel_iq4_xs = {256, 136, 1, 0, codes_iq4_xs, scales_iq4_xs};
+static const panel_format panel_q8_0 = {32, 34, 1, 0, 128, codes_q8_0, scale_at_start};
+static const panel_format panel_q4_0 = {32, 18, 1, 0, 8, codes_q4_0, scale_at_start};
+static const panel_format panel_q4_1 = {32, 20, 1, 1, 15, codes_q4_1, scale_and_minimum};
+static const panel_format panel_q5_0 = {32, 22, 1, 0, 16, codes_q5_0, scale_at_start};
+static const panel_format panel_q5_1 = {32, 24, 1, 1, 31, codes_q5_1, scale_and_minimum};
+static const panel_format panel_iq4_nl = {32, 18, 1, 0, 128, codes_iq4_nl, scale_at_start};
+static const panel_format panel_mxfp4 = {32, 17, 1, 0, 16, codes_mxfp4, scales_mxfp4};
+static const panel_format panel_q4_k = {256, 144, 1, 1, 15, codes_q4_k, scales_q4_k};
+static const panel_format panel_q5_k = {256, 176, 1, 1, 31, codes_q5_k, scales_q4_k};
+static const panel_format panel_q6_k = {256, 210, 2, 0, 32, codes_q6_k, scales_q6_k};
+static const panel_format panel_q3_k = {256, 110, 2, 0, 4, codes_q3_k, scales_q3_k};
+static const panel_format panel_q2_k = {256, 84, 2, 1, 3, codes_q2_k, scales_q2_k};
+static const panel_format panel_iq4_xs = {256, 136, 1, 0, 128, codes_iq4_xs, scales_iq4_xs};
 
 #endif

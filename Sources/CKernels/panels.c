@@ -143,12 +143,10 @@ void panel_matvec_portable(const ck_panel_job *job, int64_t begin, int64_t end) 
   for (int64_t row = begin; row < end; row++) job->y[row] = row_dot(job, 1, row, 0);
 }
 
-void panel_gemm_of_groups(const ck_panel_job *job, int64_t T, int64_t begin, int64_t end) {
-  for (int64_t token = 0; token < job->tokens; token++) {
-    for (int64_t row = begin; row < end; row++) job->y[token * job->y_stride + row] = row_dot(job, T, row, token);
-  }
-}
-
 void panel_gemm_portable(const ck_panel_job *job, int64_t begin, int64_t end) {
-  panel_gemm_of_groups(job, PORTABLE_GROUP, begin, end);
+  for (int64_t token = 0; token < job->tokens; token++) {
+    for (int64_t row = begin; row < end; row++) {
+      job->y[token * job->y_stride + row] = row_dot(job, PORTABLE_GROUP, row, token);
+    }
+  }
 }

@@ -45,6 +45,9 @@ void quantize_256_avx2(const float *x, int64_t n, int8_t *q, float *d, int16_t *
 void attention_f32_avx2(const ck_attention *job);
 void attention_f16_avx2(const ck_attention *job);
 void attention_q8_0_avx2(const ck_attention *job);
+void attention_f32_avx512(const ck_attention *job);
+void attention_f16_avx512(const ck_attention *job);
+void attention_q8_0_avx512(const ck_attention *job);
 void rms_norm_avx2(const float *x, const float *weight, float *y, int64_t n, float epsilon);
 void add_avx2(const float *x, float *y, int64_t n);
 void activate_avx2(enum ck_activation kind, const float *gate, const float *up, float *y, int64_t n);

@@ -128,10 +128,6 @@ uint64_t read_avx2(const void *bytes, size_t count) {
   return lanes[0] + lanes[1] + lanes[2] + lanes[3];
 }
 
-static void panel_gemm_avx2(const ck_panel_job *job, int64_t begin, int64_t end) {
-  panel_gemm_of_groups(job, 6, begin, end);
-}
-
 #pragma clang attribute pop
 
 const ck_kernels kernels_avx2 = {
@@ -152,7 +148,7 @@ const ck_kernels kernels_avx2 = {
   .gemm = gemm_avx2,
   .record_tokens = 6,
   .make_records = make_records_avx2,
-  .panel_matvec = panel_matvec_portable,
+  .panel_matvec = panel_matvec_avx2,
   .panel_gemm = panel_gemm_avx2,
   .quantize_32 = quantize_32_avx2,
   .quantize_256 = quantize_256_avx2,

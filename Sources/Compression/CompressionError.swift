@@ -10,6 +10,8 @@ package enum CompressionError: ExplainedError, Equatable {
   case badParameter(step: String, expected: String)
   /// A change of shape after the step that stores the weights.
   case wrongOrder(step: String, after: String)
+  /// Two steps that do not go together, and why.
+  case notCombinable(step: String, with: String, reason: String)
   /// The model's shapes do not allow the step.
   case notApplicable(step: String, model: String, reason: String)
 
@@ -20,6 +22,7 @@ package enum CompressionError: ExplainedError, Equatable {
     case .notOfferedYet: "variant_not_offered"
     case .badParameter: "variant_bad_parameter"
     case .wrongOrder: "variant_wrong_order"
+    case .notCombinable: "variant_not_combinable"
     case .notApplicable: "variant_not_applicable"
     }
   }
@@ -34,6 +37,8 @@ package enum CompressionError: ExplainedError, Equatable {
       "The compression step '\(step)' has a parameter that is not offered; expected \(expected)."
     case .wrongOrder(let step, let after):
       "The compression step '\(step)' changes shapes, and '\(after)' before it has already stored the weights."
+    case .notCombinable(let step, let other, let reason):
+      "The compression steps '\(other)' and '\(step)' do not go together: \(reason)."
     case .notApplicable(let step, let model, let reason):
       "The compression step '\(step)' cannot be applied to '\(model)': \(reason)."
     }
@@ -47,6 +52,7 @@ package enum CompressionError: ExplainedError, Equatable {
     case .unknownStep, .notOfferedYet: "Offered are \(Self.offered)."
     case .badParameter(_, let expected): "Write \(expected)."
     case .wrongOrder(let step, let after): "Write it first: '\(step)+\(after)'."
+    case .notCombinable(let step, let other, _): "Take '\(other)' or '\(step)' alone."
     case .notApplicable: "Take a smaller step, or another model."
     }
   }

@@ -31,6 +31,9 @@ extension CompressionStep {
     case .normalFloat4(let isDouble):
       "bitsandbytes at load: load_in_4bit, bnb_4bit_quant_type nf4, bnb_4bit_use_double_quant \(isDouble ? "true" : "false")"
     case .int8PerRow: "bitsandbytes at load: load_in_8bit"
+    case .sparse(.unstructured): "Wanda or SparseGPT with a calibration text, unstructured"
+    case .sparse(.structured(let kept, let group)):
+      "Wanda or SparseGPT with a calibration text and the pattern \(kept):\(group)"
     case .float8PerTensor: "llm-compressor: QuantizationModifier with scheme FP8, or vLLM with --quantization fp8"
     }
   }

@@ -13,11 +13,30 @@ extension CompressionVariant {
       return
     }
     var steps: [CompressionStep] = []
-    for word in words { steps.append(try CompressionStep(parsing: word, in: text)) }
+    for word in words {
+      // QLoRA (arXiv 2305.14314) is an adapter beside a base in 4-bit normal-floats.
+      if word.hasPrefix("qlora-") { steps.append(.linearLayers(.normalFloat4(isDoubleQuantised: true))) }
+      steps.append(try CompressionStep(parsing: word.hasPrefix("qlora-") ? String(word.dropFirst()) : word, in: text))
+    }
     self.init(steps)
-    let kinds = steps.map { if case .structure = $0 { true } else { false } }
-    if let stored = kinds.firstIndex(of: false), let late = kinds[stored...].firstIndex(of: true) {
-      throw .wrongOrder(step: words[late], after: words[stored])
+    try checkOrder()
+  }
+
+  /// - Throws: `.wrongOrder`, `.notCombinable`.
+  private func checkOrder() throws(CompressionError) {
+    var stored: CompressionStep?
+    for step in steps {
+      if case .structure(let change) = step {
+        if let stored, !change.mayFollowStorage { throw .wrongOrder(step: step.name, after: stored.name) }
+      } else {
+        stored = step
+      }
+    }
+    let factors = structure.first { if case .lowRank = $0 { true } else { false } }
+    if let factors, let stored, case .linearLayers(.sparse) = stored {
+      throw .notCombinable(
+        step: stored.name, with: factors.name, reason: "the thin factors are dense, and zeros in them save nothing more"
+      )
     }
   }
 }
@@ -68,6 +87,7 @@ extension CompressionStep {
     case "fp8": return .float8PerTensor
     default: break
     }
+    if word.hasPrefix("sparse-") { return .sparse(try sparsePattern(word)) }
     let parts = word.split(separator: "-", omittingEmptySubsequences: false)
     let isAWQ = word.hasPrefix("awq")
     guard isAWQ || word.hasPrefix("gptq"), let bitsText = parts.first?.dropFirst(isAWQ ? 3 : 4) else { return nil }
@@ -77,6 +97,17 @@ extension CompressionStep {
     }
     let group = try group(parts, word)
     return isAWQ ? .awq(bits: bits, group: group) : .gptq(bits: bits, group: group)
+  }
+
+  /// `sparse-0.5` takes half of the weights away, `sparse-2:4` two of every four.
+  private static func sparsePattern(_ word: String) throws(CompressionError) -> SparsePattern {
+    let text = word.dropFirst("sparse-".count)
+    if let removed = Thousandths.parse(text) { return .unstructured(keptPermille: UInt16(1000 - removed)) }
+    let numbers = text.split(separator: ":", omittingEmptySubsequences: false).compactMap { UInt8($0) }
+    guard numbers.count == 2, numbers[0] > 0, numbers[0] < numbers[1], [4, 8, 16].contains(numbers[1]) else {
+      throw .badParameter(step: word, expected: "a fraction such as sparse-0.5, or a pattern such as sparse-2:4")
+    }
+    return .structured(kept: numbers[0], of: numbers[1])
   }
 
   private static func group(_ parts: [Substring], _ word: String) throws(CompressionError) -> UInt16 {
@@ -99,22 +130,14 @@ extension CompressionStep {
 
 /// Steps that the grammar knows and that are not offered yet.
 package enum LaterStep: String, Sendable, CaseIterable {
-  case sparse, svd, lora, qlora, student
+  case student
 
   fileprivate init?(matching word: String) {
-    let family = word.prefix { $0 != "-" && $0 != ":" }
+    let family = word.prefix { $0 != ":" }
     guard let known = LaterStep(rawValue: String(family)), family.count < word.count else { return nil }
     self = known
   }
 
   /// What such a step would do.
-  package var meaning: String {
-    switch self {
-    case .sparse: "sets weights to zero"
-    case .svd: "replaces matrices by products of thinner ones"
-    case .lora: "adds a low-rank adapter"
-    case .qlora: "adds a low-rank adapter to a model in nf4"
-    case .student: "takes a smaller model trained on this one's answers"
-    }
-  }
+  package var meaning: String { "takes a smaller model trained on this one's answers" }
 }

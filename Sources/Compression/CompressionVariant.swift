@@ -46,6 +46,19 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
     return (floats + mixtures + uniform + linearLayerSteps).map { CompressionVariant([$0]) }
   }()
 
+  /// One variant of each other kind, with the parameters that are most written about.
+  package static let examples: [CompressionVariant] = [
+    [.linearLayers(.sparse(.unstructured(keptPermille: 500)))],
+    [.linearLayers(.sparse(.structured(kept: 2, of: 4)))],
+    [.structure(.depth(layers: 8))], [.structure(.width(permille: 300))], [.structure(.lowRank(permille: 500))],
+    [.structure(.adapter(rank: 16))], [.structure(.mergedAdapter(rank: 16))],
+    [.linearLayers(.normalFloat4(isDoubleQuantised: true)), .structure(.adapter(rank: 16))],
+    [
+      .structure(.depth(layers: 8)), .structure(.mergedAdapter(rank: 16)),
+      .linearLayers(.awq(bits: 4, group: 128)),
+    ],
+  ].map(CompressionVariant.init)
+
   private static let linearLayerSteps: [CompressionStep] = [
     .linearLayers(.awq(bits: 4, group: 128)), .linearLayers(.gptq(bits: 4, group: 128)),
     .linearLayers(.normalFloat4(isDoubleQuantised: true)), .linearLayers(.normalFloat4(isDoubleQuantised: false)),

@@ -10,6 +10,8 @@ extension StructuralStep {
     case .depth(let removed): try shallower(model, by: removed)
     case .width(let permille): try narrower(model, keeping: 1000 - permille)
     case .mergedAdapter: model
+    case .adapter(let rank): model.replacingMatrices { [$0] + $0.adapter(rank: rank) }
+    case .lowRank(let permille): model.replacingMatrices { $0.factors(keeping: permille) }
     }
   }
 

@@ -15,7 +15,10 @@ enum TensorCategory: UInt8, Sendable, CaseIterable {
   /// Any other matrix.
   case matrix
 
-  init(_ tensor: TensorDescription) { self = tensor.isVector ? .kept : Self.of(tensor.role) }
+  init(_ tensor: TensorDescription) {
+    // An adapter stays in the precision it was trained in.
+    self = tensor.isVector ? .kept : tensor.part.isAdapter ? .float : Self.of(tensor.role)
+  }
 
   /// - Source: the substrings of names by which llama.cpp's src/llama-quant.cpp sorts tensors, and its list of what is
   ///   not quantised.

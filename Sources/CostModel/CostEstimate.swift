@@ -52,6 +52,8 @@ package struct CostEstimate: Sendable {
 package enum Obstacle: Sendable, Equatable {
   case modelType(String, engine: Engine)
   case format(String, engine: Engine)
+  /// Matrices in two factors, or with an adapter beside them.
+  case factors(engine: Engine)
 
   package var sentence: String {
     switch self {
@@ -59,6 +61,8 @@ package enum Obstacle: Sendable, Equatable {
       "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) does not run the model type '\(type)' yet"
     case .format(let format, let engine):
       "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) has no kernel for \(format)"
+    case .factors(let engine):
+      "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) does not run such low-rank factors or adapters"
     }
   }
 }

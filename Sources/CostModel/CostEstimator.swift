@@ -14,7 +14,10 @@ package struct CostEstimator: Sendable {
   private let work: ModelWork
   private let parameters: (total: Int, active: Int)
   private let headerBytes: ByteCount
-  private let vectorElements: Int
+  /// As published; a variant changes their bytes.
+  private let weights: RuntimeWeights
+  /// Matrices in factors or with adapters that the engine does not run.
+  private let hasFactors: Bool
   /// Everything but the weights.
   private let base: MemorySums
 
@@ -29,11 +32,12 @@ package struct CostEstimator: Sendable {
     work = ModelWork(description.architecture, workload)
     parameters = (description.parametersTotal, description.parametersActive)
     headerBytes = GGUFFileSize.headerBytes(description)
-    vectorElements = description.inventory.tensors.reduce(0) { $0 + ($1.isKeptAsFloats ? $1.elements : 0) }
+    weights = RuntimeWeights(description.inventory)
+    hasFactors = !platform.engine.runsFactors(of: description)
     base = MemorySums(
       Self.footprint(
         description.architecture, platform, workload,
-        RuntimeWeights(alignedBytes: .zero, tensorCount: 0, vectorElements: 0)))
+        weights.withoutBytes))
   }
 
   /// The estimator of what a variant's changes of shape leave of the model.
@@ -48,7 +52,7 @@ package struct CostEstimator: Sendable {
   /// - Precondition: the model has the variant's changes of shape already; see `restructured(for:)`.
   package func estimate(_ variant: CompressionVariant) -> CostEstimate {
     let summary = variant.summary(of: census)
-    let vectors = platform.engine == .anprobe ? ByteCount(vectorElements * 4) : .zero
+    let vectors = platform.engine == .anprobe ? weights.vectorBytes : .zero
     let memory = base.with(weights: summary.alignedBytes + vectors)
     let total = memory.total.value ?? .zero
     let verdict = platform.capacity.verdict(for: total)
@@ -77,6 +81,7 @@ package struct CostEstimator: Sendable {
 
   /// What keeps the engine from running it, if anything: a format without kernel before a model type without code.
   private func obstacle(_ summary: VariantSummary) -> Obstacle? {
+    if hasFactors { return .factors(engine: platform.engine) }
     switch platform.engine {
     case .anprobe:
       if let entry = summary.entries.first(where: { $0.format.kernelSupport == .none }) {
@@ -129,12 +134,9 @@ package struct CostEstimator: Sendable {
 
   /// The footprint of a variant item by item.
   package func footprint(_ variant: CompressionVariant) -> MemoryFootprint {
-    let summary = variant.summary(of: census)
-    return Self.footprint(
-      description.architecture, platform, workload,
-      RuntimeWeights(
-        alignedBytes: summary.alignedBytes, tensorCount: description.inventory.tensors.count,
-        vectorElements: vectorElements))
+    var weights = weights
+    weights.alignedBytes = variant.summary(of: census).alignedBytes
+    return Self.footprint(description.architecture, platform, workload, weights)
   }
 
   private static func footprint(

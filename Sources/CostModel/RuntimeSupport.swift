@@ -27,6 +27,34 @@ package enum RuntimeSupport {
     .expertDownBias, .sharedExpertGate, .sharedExpertUp, .sharedExpertDown, .sharedExpertRouter,
   ]
 
+  /// Whether the forward pass knows what to do with a tensor.
+  package static func knows(_ tensor: TensorDescription) -> Bool {
+    roles.contains(tensor.role) && (tensor.part == .whole || factoredRoles.contains(tensor.role))
+  }
+
+  /// Matrices that may come in low-rank factors or with an adapter.
+  private static let factoredRoles: Set<TensorRole> = [
+    .attentionQuery, .attentionKey, .attentionValue, .attentionOutput, .feedForwardGate, .feedForwardUp,
+    .feedForwardDown,
+  ]
+
+  /// Whether it runs the model's low-rank factors and adapters, if it has any: not those of a matrix that fuses several.
+  package static func runsFactors(of model: LanguageModelDescription) -> Bool {
+    let tensors = model.inventory.tensors
+    guard let factor = tensors.first(where: { $0.part != .whole }) else { return true }
+    let hasGate = tensors.contains { $0.role == .feedForwardGate }
+    let isFused = factor.layer >= 0 && !hasGate && tensors.contains { isHalved($0, model.architecture) }
+    return !isFused && tensors.allSatisfy(knows)
+  }
+
+  /// Whether gate and up are the halves of this matrix.
+  private static func isHalved(_ tensor: TensorDescription, _ architecture: ModelArchitecture) -> Bool {
+    guard tensor.role == .feedForwardUp, tensor.layer >= 0, Int(tensor.layer) < architecture.layers.count else {
+      return false
+    }
+    return architecture.layers[Int(tensor.layer)].feedForward?.isGated ?? false
+  }
+
   /// Whether the forward pass runs a model of these shapes.
   package static func runs(_ architecture: ModelArchitecture) -> Bool {
     modelTypes.contains(architecture.modelType) && architecture.layers.allSatisfy(runs)
@@ -43,6 +71,17 @@ package enum RuntimeSupport {
       return shape.stride == 1 && shape.indexWidth == 0 && shape.window == nil && shape.plainWidth > 0
         && shape.valueWidth > 0 && (shape.keyValueRank + shape.ropeWidth) % 8 == 0
     case .recurrent: return false
+    }
+  }
+}
+
+extension Engine {
+  /// Whether the engine runs the model's low-rank factors and adapters, if it has any.
+  func runsFactors(of model: LanguageModelDescription) -> Bool {
+    switch self {
+    case .anprobe: RuntimeSupport.runsFactors(of: model)
+    // It takes adapters beside a model, but no model in factors.
+    case .llamaCpp: model.inventory.tensors.allSatisfy { $0.part == .whole || $0.part.isAdapter }
     }
   }
 }

@@ -37,7 +37,7 @@ package final class InferenceSession {
       architecture: architecture, inventory: weights.inventory, workload: workload, threads: pool.count)
     buffers = try RuntimeBuffers(plan: plan)
     let shape = RuntimeShape(architecture)
-    let ready = try InterleavedWeights.repacking(weights, for: kernels, on: pool)
+    let ready = try InterleavedWeights.repacking(weights, of: architecture, for: kernels, on: pool)
     repackedBytes = (ready as? InterleavedWeights)?.allocated ?? .zero
     let model = try PreparedModel(
       architecture: architecture, source: ready, kernels: kernels, vectors: buffers.floats(.vectors))

@@ -10,13 +10,32 @@ struct Interleaving: Sendable {
   static let panelRows = CK_PANEL_ROWS
   private let interleaved: [Int]
 
-  /// - Parameter kernels: nil interleaves nothing.
-  init(_ inventory: TensorInventory, kernels: KernelSet?) {
+  /// - Parameters:
+  ///   - architecture: nil leaves fused queries, keys and values as they are: where they part is not known.
+  ///   - kernels: nil interleaves nothing.
+  init(_ inventory: TensorInventory, _ architecture: ModelArchitecture?, kernels: KernelSet?) {
+    let headsAreWhole = architecture.map(Self.headsAreWholePanels) ?? false
     let hasHead = inventory.tensors.contains { $0.role == .outputHead }
     interleaved = inventory.tensors.map { tensor in
       // The embedding is looked up row by row; only as the head of a tied model it is multiplied.
       guard let kernels, tensor.role != .tokenEmbedding || !hasHead else { return 0 }
-      return Self.rows(of: tensor, kernels)
+      switch tensor.role {
+      case .positionEmbedding: return 0
+      case .attentionQKV where !headsAreWhole: return 0
+      // Gate and up may be the halves of one matrix.
+      case .feedForwardUp where tensor.rows % (2 * Int32(Self.panelRows)) != 0: return 0
+      case .feedForwardGateUp where tensor.rows % (2 * Int32(Self.panelRows)) != 0: return 0
+      default: return Self.rows(of: tensor, kernels)
+      }
+    }
+  }
+
+  private static func headsAreWholePanels(_ architecture: ModelArchitecture) -> Bool {
+    architecture.layers.allSatisfy { layer in
+      layer.mixers.allSatisfy { mixer in
+        guard case .attention(let shape) = mixer else { return true }
+        return shape.keyWidth % panelRows == 0 && shape.valueWidth % panelRows == 0
+      }
     }
   }
 
@@ -47,14 +66,16 @@ final class InterleavedWeights: WeightSource {
   ///
   /// - Throws: `LanguageRuntimeError.outOfMemory`.
   static func repacking(
-    _ source: any WeightSource, for kernels: KernelSet, on pool: ThreadPool
+    _ source: any WeightSource, of architecture: ModelArchitecture, for kernels: KernelSet, on pool: ThreadPool
   ) throws(LanguageRuntimeError) -> any WeightSource {
-    let interleaving = Interleaving(source.inventory, kernels: kernels)
+    let interleaving = Interleaving(source.inventory, architecture, kernels: kernels)
     let isReady = source.inventory.tensors.indices.contains { source.interleavedRows(ofTensor: $0) > 0 }
     return interleaving.isEmpty || isReady ? source : try InterleavedWeights(source, interleaving, pool)
   }
 
-  private init(_ source: any WeightSource, _ interleaving: Interleaving, _ pool: ThreadPool) throws(LanguageRuntimeError) {
+  private init(_ source: any WeightSource, _ interleaving: Interleaving, _ pool: ThreadPool)
+    throws(LanguageRuntimeError)
+  {
     self.source = source
     self.interleaving = interleaving
     var end = 0

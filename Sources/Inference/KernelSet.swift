@@ -52,7 +52,7 @@ package struct KernelSet: @unchecked Sendable {
     self.row = row
     self.openBLAS = openBLAS
     // The portable products over interleaved rows define the others; OpenBLAS wants rows.
-    repacks = openBLAS == nil && name == .avx512vnni
+    repacks = openBLAS == nil && name != .portable
   }
 
   /// The same set over weights as they lie in the file.

@@ -8,10 +8,14 @@ struct PreparedNorm: @unchecked Sendable {
   let bias: UnsafePointer<Float>?
 }
 
-/// A matrix and the bias of its outputs, where the model has one.
+/// y = W · x + b, where the model has a bias.
+///
+/// W is `matrix`, or `matrix` · `inner` with an inner rank; an adapter adds `outer` · `inner` of its own.
 struct PreparedLinear: @unchecked Sendable {
   let matrix: PreparedMatrix
   let bias: UnsafePointer<Float>?
+  var inner: PreparedMatrix?
+  var adapter: (outer: PreparedMatrix, inner: PreparedMatrix)?
 }
 
 /// The norm of a layer's queries or keys.

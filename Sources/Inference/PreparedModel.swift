@@ -77,7 +77,7 @@ struct PreparedModel: @unchecked Sendable {
   static func check(
     _ architecture: ModelArchitecture, _ inventory: TensorInventory
   ) throws(LanguageRuntimeError) {
-    if let stranger = inventory.tensors.first(where: { !RuntimeSupport.roles.contains($0.role) }) {
+    if let stranger = inventory.tensors.first(where: { !RuntimeSupport.knows($0) }) {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType,
         reason:
@@ -107,6 +107,7 @@ struct TensorFinder {
   struct Key: Hashable {
     let role: TensorRole
     let layer: Int16
+    var part = TensorPart.whole
   }
 
   let source: any WeightSource
@@ -121,29 +122,36 @@ struct TensorFinder {
     self.normOffset = normOffset
     self.kernels = kernels
     nextVector = vectors
-    let pairs = source.inventory.tensors.enumerated().map { (Key(role: $1.role, layer: $1.layer), [$0]) }
+    let pairs = source.inventory.tensors.enumerated().map {
+      (Key(role: $1.role, layer: $1.layer, part: $1.part), [$0])
+    }
     places = Dictionary(pairs, uniquingKeysWith: +)
   }
 
+  /// Whether the model has a role's tensor, whole or in factors.
   func has(_ role: TensorRole, _ layer: Int = -1) -> Bool {
-    first(role, layer) != nil
+    has(role, layer, .whole) || has(role, layer, .outer)
   }
 
-  private func first(_ role: TensorRole, _ layer: Int) -> Int? {
-    places[Key(role: role, layer: Int16(clamping: layer))]?.first
+  func has(_ role: TensorRole, _ layer: Int, _ part: TensorPart) -> Bool { first(role, layer, part) != nil }
+
+  private func first(_ role: TensorRole, _ layer: Int, _ part: TensorPart = .whole) -> Int? {
+    places[Key(role: role, layer: Int16(clamping: layer), part: part)]?.first
   }
 
   /// Rows of a tensor outside the layers; 0 when there is none.
-  func rows(_ role: TensorRole, _ layer: Int = -1) -> Int {
-    first(role, layer).map { Int(source.inventory.tensors[$0].rows) } ?? 0
+  func rows(_ role: TensorRole, _ layer: Int = -1, _ part: TensorPart = .whole) -> Int {
+    first(role, layer, part).map { Int(source.inventory.tensors[$0].rows) } ?? 0
   }
 
   func elements(_ role: TensorRole, _ layer: Int) -> Int {
     first(role, layer).map { source.inventory.tensors[$0].elements } ?? 0
   }
 
-  private func find(_ role: TensorRole, _ layer: Int) throws(LanguageRuntimeError) -> Int {
-    guard let index = first(role, layer) else {
+  private func find(
+    _ role: TensorRole, _ layer: Int, _ part: TensorPart = .whole
+  ) throws(LanguageRuntimeError) -> Int {
+    guard let index = first(role, layer, part) else {
       throw .missingTensor(name: role.ggufName(layer: layer) ?? "\(role)", path: source.path)
     }
     return index
@@ -160,10 +168,12 @@ struct TensorFinder {
   /// - Parameters:
   ///   - rows: of each matrix of the stack.
   ///   - part: the rows to take; nil takes all.
+  ///   - factor: the matrix itself, or a factor of it or of its adapter.
   func matrix(
-    _ role: TensorRole, _ layer: Int = -1, rows: Int, columns: Int, copies: Int = 1, part: Range<Int>? = nil
+    _ role: TensorRole, _ layer: Int = -1, rows: Int, columns: Int, copies: Int = 1, part: Range<Int>? = nil,
+    factor: TensorPart = .whole
   ) throws(LanguageRuntimeError) -> PreparedMatrix {
-    try matrix(try find(role, layer), rows: rows, columns: columns, copies: copies, part: part)
+    try matrix(try find(role, layer, factor), rows: rows, columns: columns, copies: copies, part: part)
   }
 
   /// The matrices of a stack, one by one; checkpoints hold each as a tensor of its own.
@@ -195,40 +205,17 @@ struct TensorFinder {
         found: Self.shape(Int(tensor.copies), Int(tensor.rows), Int(tensor.columns)))
     }
     guard case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
-      ck_decoder_of(kernels.row, type) != nil
+      ck_decoder_of(kernels.row, type) != nil, let address = source.bytes(ofTensor: index).baseAddress
     else { throw .unsupportedFormat(tensor: name(index), format: tensor.format.name) }
     guard columns % format.elementsPerBlock == 0 else {
       throw .rowsNotWhole(tensor: name(index), columns: columns, format: format.rawValue)
     }
     let rowBytes = columns / format.elementsPerBlock * format.bytesPerBlock
     let part = part ?? 0..<rows * copies
+    let interleaved = source.interleavedRows(ofTensor: index)
     return PreparedMatrix(
-      address: try self.address(index, part, rowBytes), type: type, rows: part.count, columns: columns,
-      rowBytes: rowBytes, interleavedRows: isWhole(index, part) ? interleaved(index, part) : 0)
-  }
-
-  /// Rows of the part that lie in panels.
-  private func interleaved(_ index: Int, _ part: Range<Int>) -> Int {
-    min(max(0, source.interleavedRows(ofTensor: index) - part.lowerBound), part.count)
-  }
-
-  /// Whether the part begins and ends where panels do, or behind them.
-  private func isWhole(_ index: Int, _ part: Range<Int>) -> Bool {
-    let end = source.interleavedRows(ofTensor: index)
-    return [part.lowerBound, part.upperBound].allSatisfy { $0 >= end || $0 % Interleaving.panelRows == 0 }
-  }
-
-  /// Where the part's rows lie; a part that would cut a panel is taken from the file's own rows.
-  private func address(
-    _ index: Int, _ part: Range<Int>, _ rowBytes: Int
-  ) throws(LanguageRuntimeError) -> UnsafeRawPointer {
-    let isInOrder = isWhole(index, part)
-    let owner = isInOrder ? source : (source as? InterleavedWeights)?.source
-    guard let base = owner?.bytes(ofTensor: index).baseAddress else {
-      throw .wrongShape(
-        tensor: name(index), expected: "parts of \(Interleaving.panelRows) rows", found: "rows \(part)")
-    }
-    return base + part.lowerBound * rowBytes
+      address: address + part.lowerBound * rowBytes, type: type, rows: part.count, columns: columns,
+      rowBytes: rowBytes, interleavedRows: max(0, min(part.upperBound, interleaved) - part.lowerBound))
   }
 
   private static func shape(_ copies: Int, _ rows: Int, _ columns: Int) -> String {

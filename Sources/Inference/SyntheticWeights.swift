@@ -20,7 +20,8 @@ package final class SyntheticWeights: WeightSource {
   ///   as in a file.
   /// - Throws: `LanguageRuntimeError.unsupportedFormat` for a format without blocks, `.outOfMemory`.
   package init(
-    inventory: TensorInventory, seed: UInt64 = 1, kernels: KernelSet? = nil, pool: ThreadPool
+    inventory: TensorInventory, of architecture: ModelArchitecture? = nil, seed: UInt64 = 1, kernels: KernelSet? = nil,
+    pool: ThreadPool
   ) throws(LanguageRuntimeError) {
     var offset = 0
     var offsets: [Int] = []
@@ -33,7 +34,7 @@ package final class SyntheticWeights: WeightSource {
     }
     self.inventory = inventory
     self.offsets = offsets
-    interleaving = Interleaving(inventory, kernels: kernels)
+    interleaving = Interleaving(inventory, architecture, kernels: kernels)
     slab = try MemorySlab(bytes: ByteCount(offset), for: "synthetic weights", isFilledByOwner: true)
     fill(seed: seed, pool: pool)
   }

@@ -8,9 +8,29 @@ extension TensorFinder {
   mutating func linear(
     _ role: TensorRole, _ biasRole: TensorRole, _ layer: Int, rows: Int, columns: Int
   ) throws(LanguageRuntimeError) -> PreparedLinear {
-    PreparedLinear(
-      matrix: try matrix(role, layer, rows: rows, columns: columns),
-      bias: try optionalVector(biasRole, layer, count: rows))
+    let bias = try optionalVector(biasRole, layer, count: rows)
+    var linear: PreparedLinear
+    if has(role, layer, .inner) {
+      let (outer, inner) = try pair(role, layer, rows: rows, columns: columns, .outer, .inner)
+      linear = PreparedLinear(matrix: outer, bias: bias, inner: inner)
+    } else {
+      linear = PreparedLinear(matrix: try matrix(role, layer, rows: rows, columns: columns), bias: bias)
+    }
+    if has(role, layer, .adapterInner) {
+      linear.adapter = try pair(role, layer, rows: rows, columns: columns, .adapterOuter, .adapterInner)
+    }
+    return linear
+  }
+
+  /// Two factors of (rows, columns): (rows, rank) and (rank, columns).
+  private func pair(
+    _ role: TensorRole, _ layer: Int, rows: Int, columns: Int, _ outer: TensorPart, _ inner: TensorPart
+  ) throws(LanguageRuntimeError) -> (outer: PreparedMatrix, inner: PreparedMatrix) {
+    let rank = self.rows(role, layer, inner)
+    return (
+      try matrix(role, layer, rows: rows, columns: rank, factor: outer),
+      try matrix(role, layer, rows: rank, columns: columns, factor: inner)
+    )
   }
 
   mutating func attention(

@@ -15,8 +15,7 @@ extension Transformer {
     let values = buffers.floats(.newValues)  // (t, g, w)
     let mixed = buffers.floats(.mixed)  // (t, h, w)
     multiply(
-      x, tokens: chunk.tokens, by: [attention.query.matrix, attention.key.matrix, attention.value.matrix],
-      into: [queries, keys, values])
+      x, tokens: chunk.tokens, by: [attention.query, attention.key, attention.value], into: [queries, keys, values])
     products.pool.forEachChunk(of: chunk.tokens, grain: 8) { _, rows in
       for row in rows { position(row, chunk.first + row, attention, place) }
     }

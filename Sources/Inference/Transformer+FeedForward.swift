@@ -20,9 +20,9 @@ extension Transformer {
     let gate = buffers.floats(.gate)  // (t, f)
     let up = buffers.floats(.up)  // (t, f)
     if let gating = network.gate {
-      multiply(x, tokens: tokens, by: [gating.matrix, network.up.matrix], into: [gate, up])
+      multiply(x, tokens: tokens, by: [gating, network.up], into: [gate, up])
     } else {
-      multiply(x, tokens: tokens, by: [network.up.matrix], into: [gate])
+      multiply(x, tokens: tokens, by: [network.up], into: [gate])
     }
     activate(network, gate: gate, up: up, tokens: tokens)
     apply(network.down, to: gate, tokens: tokens, into: y)

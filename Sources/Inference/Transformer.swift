@@ -164,7 +164,7 @@ struct Transformer: @unchecked Sendable {
   func apply(
     _ linear: PreparedLinear, to x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>
   ) {
-    multiply(x, tokens: tokens, by: [linear.matrix], into: [y])
+    multiply(x, tokens: tokens, by: [linear], into: [y])
     guard let bias = linear.bias else { return }
     let width = linear.matrix.rows
     for row in 0..<tokens { kernels.pointee.add(bias, y + row * width, Int64(width)) }

@@ -17,6 +17,8 @@ package enum StorageFormat: Hashable, Sendable {
   case int8PerRow
   /// 8-bit floats with one 32-bit scale per tensor.
   case float8PerTensor
+  /// 16-bit floats of which only some are stored.
+  case sparse(SparsePattern)
 
   package static let f32 = StorageFormat.block(.f32)
   package static let f16 = StorageFormat.block(.f16)
@@ -40,6 +42,7 @@ package enum StorageFormat: Hashable, Sendable {
       return ByteCount((elements + 1) / 2 + absmax)
     case .int8PerRow: return ByteCount(elements + rows * 4)
     case .float8PerTensor: return ByteCount(elements + 4)
+    case .sparse(let pattern): return ByteCount(Int((Double(elements) * pattern.bitsPerWeight / 8).rounded(.up)))
     }
   }
 
@@ -58,6 +61,7 @@ package enum StorageFormat: Hashable, Sendable {
     case .normalFloat4(let isDoubleQuantised): isDoubleQuantised ? "nf4-dq" : "nf4"
     case .int8PerRow: "int8"
     case .float8PerTensor: "fp8"
+    case .sparse(let pattern): pattern.name
     }
   }
 }

@@ -14,12 +14,13 @@ package struct TensorDescription: Hashable, Sendable {
   /// Matrices stacked in one tensor, one per expert; 1 otherwise.
   package var copies: Int32
   package var format: StorageFormat
+  package var part: TensorPart
   /// True for a vector (norm weights, biases): such tensors are never quantised.
   package var isVector: Bool
 
   package init(
     _ role: TensorRole, layer: Int = -1, rows: Int, columns: Int, copies: Int = 1, format: StorageFormat = .f16,
-    isVector: Bool = false
+    part: TensorPart = .whole, isVector: Bool = false
   ) {
     self.role = role
     self.layer = Int16(clamping: layer)
@@ -27,6 +28,7 @@ package struct TensorDescription: Hashable, Sendable {
     self.columns = Int32(clamping: columns)
     self.copies = Int32(clamping: copies)
     self.format = format
+    self.part = part
     self.isVector = isVector
   }
 

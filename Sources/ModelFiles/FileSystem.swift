@@ -22,6 +22,17 @@ enum FileSystem {
     return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
   }
 
+  /// Reads a small text; damaged UTF-8 is repaired.
+  static func text(_ path: String) throws(ModelFileError) -> String {
+    let file = try MappedFile(path: path)
+    guard file.count <= configurationLimit else {
+      throw .malformed(
+        path: path, at: .offset(0),
+        .tooLong(what: "the text", bytes: UInt64(file.count), limit: configurationLimit))
+    }
+    return String(decoding: file.bytes, as: UTF8.self)
+  }
+
   /// Reads a JSON file.
   ///
   /// - Throws: `.unreadable`, or `.malformed` with the byte offset.

@@ -1,23 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 package import CostModel
+internal import Foundation
 internal import Hardware
 package import Inference
 internal import LanguageModel
-internal import ModelFiles
+package import ModelFiles
 internal import Runner
+
+/// What a model is given to continue.
+package enum Prompt: Sendable, Equatable {
+  /// A text as it is; empty starts from the beginning of a sequence.
+  case text(String)
+  /// A conversation, which the model's own template writes.
+  case chat([ChatMessage])
+}
 
 /// How to continue a text.
 package struct GeneratingOptions: Sendable {
-  package var prompt: String
+  package var prompt: Prompt
   package var count: Int
   package var sampler: Sampler.Settings
   package var workload: Workload
   package var threads: Int?
   package var kernels: String?
+  /// Whether weights are put into the order that the kernels read fastest.
+  package var repacks: Bool
 
   package init(
-    prompt: String, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
-    kernels: String? = nil
+    prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
+    kernels: String? = nil, repacks: Bool = true
   ) {
     self.prompt = prompt
     self.count = count
@@ -25,17 +36,34 @@ package struct GeneratingOptions: Sendable {
     self.workload = workload
     self.threads = threads
     self.kernels = kernels
+    self.repacks = repacks
   }
 }
 
 extension PlanningSession {
-  /// The tokens of a text in a file's vocabulary.
+  /// The vocabulary of a GGUF file, or of the `tokenizer.json` in a checkpoint's folder.
   package func tokenizer(ofFile path: String) throws -> Tokenizer {
-    let file = try self.file(of: .path(path))
-    guard let metadata = file.metadata else {
-      throw TokenizerError.missingKey(path: path, key: "tokenizer.ggml.model")
+    guard FileManager.default.fileExists(atPath: path) else { throw PlanningError.noSuchPath(path) }
+    if let metadata = try GGUFMetadata.ofFile(path) { return try Tokenizer(metadata, path: path) }
+    guard let files = try TokenizerFiles.beside(path) else { throw TokenizerError.noVocabulary(path: path) }
+    return try Tokenizer(files)
+  }
+
+  /// The text of a file, damaged UTF-8 repaired.
+  package static func text(ofFile path: String) throws(ModelFileError) -> String {
+    String(decoding: try MappedFile(path: path).bytes, as: UTF8.self)
+  }
+
+  /// A prompt's tokens in a file's vocabulary, and the text that they stand for.
+  package func tokens(
+    of prompt: Prompt, in tokenizer: Tokenizer, path: String
+  ) throws -> (text: String, tokens: [Int32]) {
+    switch prompt {
+    case .text(let text): return (text, tokenizer.encode(text, addsSpecial: true, parsesSpecial: true))
+    case .chat(let messages):
+      let text = try tokenizer.prompt(for: messages, path: path)
+      return (text, tokenizer.encode(chat: text))
     }
-    return try Tokenizer(metadata, path: path)
   }
 
   /// Continues a prompt with a file's weights.
@@ -47,6 +75,7 @@ extension PlanningSession {
     let file = try self.file(of: .path(path))
     guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     let tokenizer = try self.tokenizer(ofFile: path)
+    let prompt = try tokens(of: options.prompt, in: tokenizer, path: path).tokens
     let machine = try profile(of: .here)
     var workload = options.workload
     workload.contextTokens = min(workload.contextTokens, file.description.architecture.contextLength ?? .max)
@@ -57,8 +86,8 @@ extension PlanningSession {
     defer { pool.stop() }
     let session = try InferenceSession(
       architecture: file.description.architecture, weights: weights, workload: workload,
-      kernels: try Self.kernels(options.kernels), pool: pool)
+      kernels: try Self.kernels(options.kernels, repacks: options.repacks), pool: pool)
     var generator = TextGenerator(session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler))
-    return try generator.generate(options.prompt, count: options.count, isCancelled: isCancelled, onText: onText)
+    return try generator.generate(prompt, count: options.count, isCancelled: isCancelled, onText: onText)
   }
 }

@@ -16,19 +16,22 @@ package struct MeasuringOptions: Sendable {
   package var threads: Int?
   /// A kernel set by name; nil takes the best.
   package var kernels: String?
+  /// Whether weights are put into the order that the kernels read fastest.
+  package var repacks: Bool
   package var toolVersion: String
   package var progress: @Sendable (String) -> Void
   package var isCancelled: @Sendable () -> Bool
 
   package init(
     mode: Measurement.Mode = .sampled, samples: Int = 5, threads: Int? = nil, kernels: String? = nil,
-    toolVersion: String, progress: @escaping @Sendable (String) -> Void = { _ in },
+    repacks: Bool = true, toolVersion: String, progress: @escaping @Sendable (String) -> Void = { _ in },
     isCancelled: @escaping @Sendable () -> Bool = { false }
   ) {
     self.mode = mode
     self.samples = samples
     self.threads = threads
     self.kernels = kernels
+    self.repacks = repacks
     self.toolVersion = toolVersion
     self.progress = progress
     self.isCancelled = isCancelled
@@ -58,19 +61,22 @@ extension PlanningSession {
       threads: options.threads ?? machine.processor.usableCores, mode: weights == nil ? options.mode : .full,
       samples: options.samples)
     let measurer = Measurer(
-      machine: machine, kernels: try Self.kernels(options.kernels), toolVersion: options.toolVersion,
+      machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
+      toolVersion: options.toolVersion,
       progress: options.progress, isCancelled: options.isCancelled)
     let measurement = try measurer.measure(request)
     try archive.save(measurement)
     return measurement
   }
 
-  static func kernels(_ name: String?) throws -> KernelSet {
-    guard let name else { return .best }
-    guard let known = KernelSet.Name(rawValue: name) else {
-      throw LanguageRuntimeError.kernelsUnavailable(name, available: KernelSet.available)
+  static func kernels(_ name: String?, repacks: Bool = true) throws -> KernelSet {
+    let set = try name.map { name in
+      guard let known = KernelSet.Name(rawValue: name) else {
+        throw LanguageRuntimeError.kernelsUnavailable(name, available: KernelSet.available)
+      }
+      return try KernelSet(known)
     }
-    return try KernelSet(known)
+    return repacks ? set ?? .best : (set ?? .best).withoutRepacking
   }
 
   /// The stored measurements, newest first.

@@ -20,6 +20,16 @@ extension PlanningSession {
     return entries
   }
 
+  /// One estimate per variant of a model on this machine: all that are listed side by side, and one of each other kind.
+  package func variants(of model: ModelReference) throws -> [CostEstimate] {
+    let estimator = try self.estimator(model, PlanningRequest())
+    return try (CompressionVariant.offered + CompressionVariant.examples).compactMap { variant in
+      do { return try estimator.restructured(for: variant).estimate(variant) } catch CompressionError.notApplicable {
+        return nil
+      }
+    }
+  }
+
   /// What fits: the models whose names contain one of `names`, or the whole catalogue.
   package func fits(
     _ names: [String], _ request: PlanningRequest, objective: Objective, constraints: Constraints,

@@ -31,7 +31,8 @@ extension PlanningSession {
       let platform = Platform(machine, engine: .anprobe, threads: options.threads)
       let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
       let measurer = Measurer(
-        machine: machine, kernels: try Self.kernels(options.kernels), toolVersion: options.toolVersion,
+        machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
+        toolVersion: options.toolVersion,
         progress: options.progress, isCancelled: options.isCancelled)
       for variant in variants where !options.isCancelled() {
         let estimate = try estimator.restructured(for: variant).estimate(variant)

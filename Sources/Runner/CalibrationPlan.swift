@@ -4,10 +4,11 @@ internal import LanguageModel
 /// What a calibration measures, and how much of it.
 struct CalibrationPlan {
   /// Formats with kernels of their own get every size; the others, which are decoded first, fewer.
-  let fast: [BlockFormat] = [.f32, .f16, .bf16, .q8_0, .q4_0, .q4_k, .q6_k]
+  let fast: [BlockFormat] = [
+    .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k, .iq4_nl, .iq4_xs, .mxfp4,
+  ]
   let decoded: [BlockFormat] = [
-    .q2_k, .q3_k, .q4_1, .q5_0, .q5_1, .q5_k, .q8_1, .q8_k, .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s,
-    .iq4_nl, .iq4_xs, .tq1_0, .tq2_0, .mxfp4,
+    .q8_1, .q8_k, .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .tq1_0, .tq2_0,
   ]
   /// Rounds over all formats: a disturbance hits one round of each, not all rounds of one.
   let rounds = 11

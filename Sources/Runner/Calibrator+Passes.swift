@@ -18,7 +18,8 @@ extension Calibrator {
     let workload = Workload(promptTokens: 32, generatedTokens: 0, contextTokens: 64)
     let work = ModelWork(model.architecture, workload)
     let session = try InferenceSession(
-      architecture: model.architecture, weights: SyntheticWeights(inventory: model.inventory, kernels: kernels, pool: pool),
+      architecture: model.architecture,
+      weights: SyntheticWeights(inventory: model.inventory, kernels: kernels, pool: pool),
       workload: workload, kernels: kernels, pool: pool, productsAreIdle: true)
     for batch in [1, 32] {
       let tokens = [Int32](repeating: 1, count: batch)

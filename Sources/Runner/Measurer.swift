@@ -99,7 +99,7 @@ package struct Measurer: Sendable {
     let weights: any WeightSource =
       if let file = request.weights, sample == nil { file } else {
         try SyntheticWeights(
-          inventory: sample?.inventory ?? request.model.inventory, kernels: kernels, pool: pool)
+          inventory: sample?.inventory ?? request.model.inventory, of: architecture, kernels: kernels, pool: pool)
       }
     return try InferenceSession(
       architecture: architecture, weights: weights, workload: request.workload, kernels: kernels, pool: pool)

@@ -70,6 +70,7 @@ extension TensorInventory {
       add(tensor.rows)
       add(tensor.columns)
       add(tensor.copies)
+      if tensor.part != .whole { add(tensor.part.rawValue) }
       for byte in tensor.format.name.utf8 { add(byte) }
     }
     let digits = String(hash, radix: 16)

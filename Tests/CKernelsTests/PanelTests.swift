@@ -61,15 +61,16 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
         let input = matrix.readsFloats ? x.baseAddress : UnsafeRawPointer(records.words.baseAddress)
         matrix.run(kernels, input: input, tokens: 1, into: &y, stride: 48, rows: 16..<48)
       }
-      let exact = matrix.products((0..<matrix.columns).map { matrix.readsFloats ? Double(x[$0]) : records.value(0, $0) })
-      for row in 16..<48 {
-        #expect(abs(Double(y[row]) - exact[row].sum) <= exact[row].bound, "\(kernels.name), row \(row)")
+      let represented = (0..<matrix.columns).map { matrix.readsFloats ? Double(x[$0]) : records.value(0, $0) }
+      for row in [16, 17, 31, 32, 40, 47] {
+        let exact = matrix.product(row: row, represented)
+        #expect(abs(Double(y[row]) - exact.sum) <= exact.bound, "\(kernels.name), row \(row)")
       }
       #expect(y.prefix(16).allSatisfy { $0 == 777 }, "\(kernels.name) wrote before its rows")
     }
   }
 
-  @Test(arguments: panelTypes, [1, 2, 5, 6, 7, 13])
+  @Test(arguments: panelTypes, [1, 5, 6, 13])
   func `many vectors times panels equal the sums in doubles`(type: Int32, tokens: Int) {
     // A chunk and a part of one, a whole tile of rows, one with a single panel.
     let columns = ck_block_elements(type) == 256 ? 512 : 288
@@ -88,11 +89,13 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
         matrix.run(kernels, input: input, tokens: tokens, into: &y, stride: 113, rows: 16..<112)
       }
       for token in 0..<tokens {
-        let exact = matrix.products(
-          (0..<columns).map { matrix.readsFloats ? Double(x[token * columns + $0]) : records.value(token, $0) })
-        for row in 16..<112 {
+        let represented = (0..<columns).map {
+          matrix.readsFloats ? Double(x[token * columns + $0]) : records.value(token, $0)
+        }
+        for row in [16, 29, 47, 48, 63, 79, 95, 96, 111] {
+          let exact = matrix.product(row: row, represented)
           #expect(
-            abs(Double(y[token * 113 + row]) - exact[row].sum) <= exact[row].bound,
+            abs(Double(y[token * 113 + row]) - exact.sum) <= exact.bound,
             "\(kernels.name), token \(token), row \(row)")
         }
         #expect(y[token * 113 + 15] == 777 && y[token * 113 + 112] == 777, "\(kernels.name) wrote beside its rows")
@@ -152,6 +155,7 @@ private struct PanelMatrix {
   let columns: Int
   private let panels: [UInt8]
   private let decoded: [Float]
+  private let largest: Double
 
   init(type: Int32, rows: Int, columns: Int) {
     self.type = type
@@ -173,6 +177,7 @@ private struct PanelMatrix {
     }
     self.panels = panels
     self.decoded = decoded
+    largest = Double(decoded.map(\.magnitude).max() ?? 0)
   }
 
   var readsFloats: Bool { ck_panel_input(type) == CK_INPUT_F32 }
@@ -187,7 +192,8 @@ private struct PanelMatrix {
         var job = ck_panel_job(
           type: type, panels: panels.baseAddress, input: input, tokens: Int64(tokens), columns: Int64(columns),
           y: y.baseAddress, y_stride: Int64(stride), scratch: scratch)
-        let multiply = tokens == 1 && stride == self.rows ? kernels.row.pointee.panel_matvec : kernels.row.pointee.panel_gemm
+        let multiply =
+          tokens == 1 && stride == self.rows ? kernels.row.pointee.panel_matvec : kernels.row.pointee.panel_gemm
         multiply?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
       }
     }
@@ -195,16 +201,14 @@ private struct PanelMatrix {
 
   /// Exact sums with the bound of ProductTests on any order of float sums. Codes are stored with an offset of at most
   /// 128 or a minimum, whose products cancel: each term's magnitude is that of its largest code.
-  func products(_ x: [Double]) -> [(sum: Double, bound: Double)] {
-    let largest = Double(decoded.map(\.magnitude).max() ?? 0)
-    return (0..<rows).map { row in
-      var sum = 0.0
-      var magnitude = 0.0
-      for k in 0..<columns {
-        sum += Double(decoded[row * columns + k]) * x[k]
-        magnitude += (abs(Double(decoded[row * columns + k])) + largest) * abs(x[k])
-      }
-      return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + 1e-30)
+  func product(row: Int, _ x: [Double]) -> (sum: Double, bound: Double) {
+    var sum = 0.0
+    var magnitude = 0.0
+    for k in 0..<columns {
+      let weight = Double(decoded[row * columns + k])
+      sum += weight * x[k]
+      magnitude += (abs(weight) + largest) * abs(x[k])
     }
+    return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + 1e-30)
   }
 }

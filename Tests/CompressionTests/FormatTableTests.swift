@@ -38,10 +38,11 @@ import Testing
 
   @Test func `lists every other format with its bits for a 4096 × 4096 matrix`() throws {
     let rows = try rows(cells: 3)
-    let formats: [StorageFormat] = CompressionVariant.offered.compactMap {
-      guard case .linearLayers(let format) = $0.steps.first else { return nil }
-      return format
-    }
+    let formats: [StorageFormat] =
+      CompressionVariant.offered.compactMap {
+        guard case .linearLayers(let format) = $0.steps.first else { return nil }
+        return format
+      } + [.sparse(.unstructured(keptPermille: 500)), .sparse(.structured(kept: 2, of: 4))]
     #expect(Set(rows.keys) == Set(formats.map(\.name)))
     for format in formats {
       let bits = format.bytes(rows: 4096, columns: 4096).magnitude * 8 / (4096 * 4096)

@@ -22,7 +22,10 @@ import Testing
     } catch { return error }
   }
 
-  @Test(arguments: ["depth-8", "width-0.3", "width-0.125", "lora-16-merged", "depth-8+lora-16-merged+awq4-g128"])
+  @Test(arguments: [
+    "depth-8", "width-0.3", "width-0.125", "lora-16-merged", "depth-8+lora-16-merged+awq4-g128",
+    "sparse-0.5", "sparse-2:4", "svd-0.5", "lora-16", "nf4-dq+lora-16", "svd-0.5+q8_0+lora-8",
+  ])
   func `are spelled as they are parsed`(text: String) throws {
     #expect(try CompressionVariant(parsing: text).name == text)
     #expect(try CompressionVariant(parsing: text.uppercased()).name == text)
@@ -54,6 +57,57 @@ import Testing
       #expect(attention.heads == (isWhole ? 32 : 24))
       #expect(attention.keyValueHeads == (isWhole ? 4 : 3))
     }
+  }
+
+  /// Seven matrices in each of TinyLlama's 22 layers.
+  private static let shapes = [
+    (2048, 2048), (256, 2048), (256, 2048), (2048, 2048), (5632, 2048), (5632, 2048), (2048, 5632),
+  ]
+
+  @Test func `an adapter of rank 16 adds 16 × (rows + columns) weights to every matrix of the layers`() throws {
+    let original = try Self.model(Self.tiny)
+    let adapted = try CompressionVariant(parsing: "lora-16").applied(to: original)
+    let added = 22 * Self.shapes.reduce(0) { $0 + 16 * ($1.0 + $1.1) }
+    // 16 × 35,840 rows and columns × 22 layers.
+    #expect(added == 12_615_680)
+    #expect(adapted.parametersTotal == original.parametersTotal + added)
+    #expect(adapted.inventory.bytes == original.inventory.bytes + ByteCount(2 * added))
+    let names = adapted.inventory.tensors.filter { $0.part.isAdapter }.prefix(2).compactMap(\.ggufName)
+    #expect(names == ["blk.0.attn_q.weight.lora_a", "blk.0.attn_q.weight.lora_b"])
+  }
+
+  @Test func `QLoRA is a base in double quantised normal floats with an adapter in 16 bits`() throws {
+    let variant = try CompressionVariant(parsing: "qlora-16")
+    #expect(variant == (try CompressionVariant(parsing: "nf4-dq+lora-16")))
+    let model = try variant.applied(to: Self.model(Self.tiny))
+    for tensor in model.inventory.tensors where tensor.layer >= 0 && !tensor.isVector {
+      #expect(tensor.format == (tensor.part.isAdapter ? .f16 : .normalFloat4(isDoubleQuantised: true)))
+    }
+  }
+
+  @Test func `factors hold at most their share of a matrix, and whole blocks`() throws {
+    let original = try Self.model(Self.tiny)
+    let model = try CompressionVariant(parsing: "svd-0.5+q4_k").applied(to: original)
+    let ranks = Self.shapes.map { rows, columns -> Int in
+      let limit = rows * columns / 2 / (rows + columns)
+      return limit >= 256 ? limit / 256 * 256 : limit / 32 * 32
+    }
+    #expect(ranks == [512, 96, 96, 512, 512, 512, 512])
+    let outside = original.inventory.tensors.filter { $0.layer < 0 || $0.isVector }.reduce(0) { $0 + $1.elements }
+    let inside = zip(ranks, Self.shapes).reduce(0) { $0 + $1.0 * ($1.1.0 + $1.1.1) }
+    #expect(model.parametersTotal == outside + 22 * inside)
+  }
+
+  @Test(arguments: [
+    // Mask of one bit and half of the 16 bits; two of four with two bits each; four of eight, where a mask is smaller.
+    ("sparse-0.5", 9.0), ("sparse-0.75", 5), ("sparse-2:4", 9), ("sparse-4:8", 9), ("sparse-1:4", 4.5),
+  ])
+  func `a sparse matrix takes its kept weights and what finds them`(name: String, bits: Double) throws {
+    let model = try CompressionVariant(parsing: name).applied(to: Self.model(Self.tiny))
+    let matrix = try #require(model.inventory.tensors.first { $0.role == .feedForwardUp })
+    #expect(matrix.bytes.magnitude * 8 / Double(matrix.elements) == bits)
+    let head = try #require(model.inventory.tensors.first { $0.role == .outputHead })
+    #expect(head.format == .f16)
   }
 
   @Test func `a merged adapter changes no shape`() throws {
@@ -97,6 +151,10 @@ import Testing
     #expect(try failure("width-1.5")?.kind == "variant_bad_parameter")
     #expect(try failure("width-0.0")?.kind == "variant_bad_parameter")
     #expect(try failure("lora-0-merged")?.kind == "variant_bad_parameter")
+    #expect(try failure("svd-2")?.kind == "variant_bad_parameter")
+    #expect(try failure("sparse-4:2")?.kind == "variant_bad_parameter")
+    #expect(try failure("sparse-2:5")?.kind == "variant_bad_parameter")
+    #expect(try failure("svd-0.5+sparse-2:4")?.kind == "variant_not_combinable")
     #expect(try failure("q4_0+depth-8") == .wrongOrder(step: "depth-8", after: "q4_0"))
     #expect(try failure("q4_0+depth-8")?.remedy == "Write it first: 'depth-8+q4_0'.")
   }

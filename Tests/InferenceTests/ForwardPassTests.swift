@@ -178,6 +178,50 @@ import Testing
       #expect(session.length(sequence: 1) == 5)
     }
   }
+
+  /// Heads of 64 begin at panels, heads of 8 do not; either way the rows of one matrix are told apart.
+  @Test(arguments: [4, 32], [BlockFormat.f32, .q8_0, .q4_k])
+  func `queries, keys and values in one matrix give the same logits in interleaved rows`(
+    heads: Int, format: BlockFormat
+  ) throws {
+    let architecture = smallArchitecture("phi3", heads: heads, keyValueHeads: 2, pairing: .halves)
+    let inventory = fused(smallInventory(architecture, format))
+    let workload = Workload(contextTokens: 32, keyValueFormat: .f32, microBatch: 8)
+    try withPool(2) { pool in
+      let weights = try SyntheticWeights(inventory: inventory, seed: 5, pool: pool)
+      func logits(_ kernels: KernelSet, _ tokens: [Int32]) throws -> [Float] {
+        let session = try InferenceSession(
+          architecture: architecture, weights: weights, workload: workload, kernels: kernels, pool: pool)
+        return Array(try session.logits(after: tokens))
+      }
+      let plain = try KernelSet(.portable)
+      #expect(!plain.interleaves(Int32(format.ggufType)))
+      for tokens in [[7], [1, 2, 3, 4, 5]] as [[Int32]] {
+        let expected = try logits(plain, tokens).map(Double.init)
+        // 8-bit inputs err by half a step of 1/127 of a block's largest, over two layers of six products.
+        let bound = format == .f32 ? 1e-5 : 0.05
+        #expect(relativeDistance(try logits(.best, tokens), expected) < bound)
+      }
+    }
+  }
+
+  private func fused(_ inventory: TensorInventory) -> TensorInventory {
+    func rows(_ roles: [TensorRole], _ layer: Int16) -> Int {
+      inventory.tensors.reduce(0) { $0 + (roles.contains($1.role) && $1.layer == layer ? Int($1.rows) : 0) }
+    }
+    let pairs: [TensorRole: (TensorRole, [TensorRole])] = [
+      .attentionQuery: (.attentionQKV, [.attentionQuery, .attentionKey, .attentionValue]),
+      .feedForwardUp: (.feedForwardUp, [.feedForwardGate, .feedForwardUp]),
+    ]
+    let dropped: Set<TensorRole> = [.attentionKey, .attentionValue, .feedForwardGate]
+    return TensorInventory(
+      tensors: inventory.tensors.filter { !dropped.contains($0.role) }.map { tensor in
+        guard let (role, roles) = pairs[tensor.role] else { return tensor }
+        return TensorDescription(
+          role, layer: Int(tensor.layer), rows: rows(roles, tensor.layer), columns: Int(tensor.columns),
+          format: tensor.format)
+      })
+  }
 }
 
 @Suite struct RuntimeMemoryTests {

@@ -54,7 +54,9 @@ import Testing
     Answer(
       arguments: ["models", "gemma"], keys: [], list: "models",
       rowKeys: ["identifier", "name", "licence", "release", "parametersTotal"]),
-    Answer(arguments: ["variants"], keys: [], list: "variants", rowKeys: ["variant", "howToObtain"]),
+    Answer(
+      arguments: ["variants"], keys: [], list: "variants",
+      rowKeys: ["variant", "bitsPerWeight", "runsHere", "obstacle", "quality", "howToObtain"]),
     Answer(
       arguments: ["machines"], keys: [], list: "machines", rowKeys: ["name", "memoryBytes", "bandwidthBytesPerSecond"]),
     Answer(arguments: ["history"], keys: ["measurements"]),

@@ -46,6 +46,16 @@ import Testing
     Refusal("100", "measure", "tinyllama-1.1b", "--prompt", "90", "--generate", "10", "--context", "64"),
     Refusal("/etc/passwd", "tokenize", "/etc/passwd", "--text", "x"),
     Refusal("/etc/passwd", "generate", "/etc/passwd"),
+    Refusal("conversation", "generate", storiesFile, "--chat", "Hello"),
+    Refusal("conversation", "tokenize", storiesFile, "--chat", "Hello"),
+    Refusal("--chat", "generate", storiesFile, "--system", "Be brief."),
+    Refusal("either", "generate", storiesFile, "--chat", "Hello", "--prompt", "Hello"),
+    Refusal("--text", "tokenize", storiesFile),
+    Refusal("--no-special", "tokenize", storiesFile, "--chat", "Hello", "--no-special"),
+    Refusal("1.5", "generate", storiesFile, "--top-p", "1.5"),
+    Refusal("-3", "generate", storiesFile, "--top-k=-3"),
+    Refusal("--repeat-penalty", "generate", storiesFile, "--repeat-penalty", "0"),
+    Refusal("nan", "generate", storiesFile, "--frequency-penalty", "nan"),
   ]
 
   @Test(arguments: refusals) func `bad input is named, exits with 2 and is JSON on demand`(

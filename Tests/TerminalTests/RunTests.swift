@@ -72,6 +72,17 @@ import Testing
     #expect(json["text"]?.stringValue?.contains("Once upon a time") == true)
   }
 
+  @Test func `a seed gives the same text on any number of threads`() throws {
+    let texts = try ["1", "2", "3"].map { threads in
+      try Program.run(
+        "generate", storiesFile, "--prompt", "The", "--seed", "7", "--tokens", "40", "--threads", threads,
+        "--repeat-penalty", "1.1", "--typical-p", "0.9", "--json"
+      ).json()["text"]?.stringValue
+    }
+    #expect(try #require(texts[0]).isEmpty == false)
+    #expect(texts[1] == texts[0] && texts[2] == texts[0])
+  }
+
   @Test func `the beginning-of-sequence token is left out on demand`() throws {
     let arguments = ["tokenize", storiesFile, "--text", "Once upon a time", "--json"]
     let whole = try #require(try Program.run(arguments).json()["tokens"]?.arrayValue)

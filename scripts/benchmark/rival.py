@@ -17,12 +17,17 @@ def version():
 
 
 def measure(path, prompt, generate, threads):
-    """Tokens per second of `prefill` and `decode`, after a warm-up of each."""
+    """Tokens per second of `prefill` and `decode`, after a warm-up of each; the `peak` resident set in bytes."""
     command = [sys.executable, __file__, str(path), str(prompt), str(generate), str(threads)]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if result.returncode != 0:
         sys.exit(f"llama.cpp cannot run '{path}': {result.stderr.strip().splitlines()[-1:]}")
     return json.loads(result.stdout)
+
+
+def _peak_resident():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
 
 
 def _run(path, prompt, generate, threads):
@@ -49,6 +54,7 @@ def _run(path, prompt, generate, threads):
         rates["prefill"] = prompt / timed(lambda: llm.eval(ids))
         rates["decode"] = generate / timed(decode)
         if counts:
+            rates["peak"] = _peak_resident()
             print(json.dumps(rates))
 
 

@@ -46,8 +46,8 @@ typedef struct {
   float *scratch;
   int64_t block_elements;
   int64_t block_bytes;
-  int is_interleaved;   // panels of panel_type, a format of floats, in place of rows
-  int panel_type;
+  int is_interleaved;   // panels of a format of floats in place of rows
+  int panel_type;       // that format
 } ck_gemm;
 
 // One pass of softmax attention: queries that share one KV head, over a cache of rows.

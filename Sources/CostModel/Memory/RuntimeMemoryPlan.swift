@@ -14,6 +14,8 @@ package struct RuntimeMemoryPlan: Sendable, Equatable {
     /// Only models with experts, and only those with latent attention.
     case routerScores, expertInput, expertOutput
     case compressedQuery, absorbedQuery, latentMixed, headInput, headOutput
+    /// Only models in low-rank factors or with adapters.
+    case thin, adapterOutput
   }
 
   package struct Buffer: Sendable, Equatable {
@@ -94,6 +96,7 @@ extension RuntimeMemoryPlan {
         floats(.ropeTables, u * shape.rotated, "\(u) × \(shape.rotated) × 4"),
         floats(.logits, shape.vocabulary, "\(shape.vocabulary) × 4"),
       ] + Self.expertBuffers(shape, tokens: u) + Self.latentBuffers(shape, tokens: u)
+      + Self.factorBuffers(weights, tokens: u)
   }
 
   /// - Shapes: u tokens, E experts of which a token visits k, d = hidden size.
@@ -117,6 +120,13 @@ extension RuntimeMemoryPlan {
       floats(.headInput, u * shape.latentHead, "\(u) × \(shape.latentHead) × 4"),
       floats(.headOutput, u * shape.latentHead, "\(u) × \(shape.latentHead) × 4"),
     ]
+  }
+
+  private static func factorBuffers(_ weights: RuntimeWeights, tokens u: Int) -> [Buffer] {
+    guard weights.rank > 0 else { return [] }
+    let thin = floats(.thin, u * weights.rank, "\(u) × rank \(weights.rank) × 4")
+    guard weights.adapterRows > 0 else { return [thin] }
+    return [thin, floats(.adapterOutput, u * weights.adapterRows, "\(u) × \(weights.adapterRows) × 4")]
   }
 
   private static func floats(_ name: BufferName, _ count: Int, _ formula: String) -> Buffer {

@@ -9,13 +9,11 @@ package struct RuntimeWeights: Sendable, Equatable {
   package var tensorCount: Int
   /// Norms and biases are kept as 32-bit floats besides.
   package var vectorElements: Int
+  /// The largest inner width of matrices in factors and of adapters; 0 where there are none.
+  package var rank = 0
+  /// Outputs of the widest matrix with an adapter; 0 where there are none.
+  package var adapterRows = 0
   package var vectorBytes: ByteCount { ByteCount(vectorElements * 4) }
-
-  package init(alignedBytes: ByteCount, tensorCount: Int, vectorElements: Int) {
-    self.alignedBytes = alignedBytes
-    self.tensorCount = tensorCount
-    self.vectorElements = vectorElements
-  }
 
   package init(_ inventory: TensorInventory) {
     alignedBytes = inventory.tensors.reduce(.zero) {
@@ -23,6 +21,20 @@ package struct RuntimeWeights: Sendable, Equatable {
     }
     tensorCount = inventory.tensors.count
     vectorElements = inventory.tensors.reduce(0) { $0 + ($1.isKeptAsFloats ? $1.elements : 0) }
+    for tensor in inventory.tensors {
+      switch tensor.part {
+      case .whole, .outer: break
+      case .inner, .adapterInner: rank = max(rank, Int(tensor.rows))
+      case .adapterOuter: adapterRows = max(adapterRows, Int(tensor.rows))
+      }
+    }
+  }
+
+  /// The same with no bytes of their own: what the buffers beside the weights follow from.
+  var withoutBytes: RuntimeWeights {
+    var weights = self
+    (weights.alignedBytes, weights.tensorCount, weights.vectorElements) = (.zero, 0, 0)
+    return weights
   }
 }
 

@@ -27,14 +27,14 @@ package struct TextGenerator {
   /// Generates at most `count` tokens behind the prompt.
   ///
   /// - Parameters:
-  ///   - prompt: an empty one starts from the beginning-of-sequence token.
+  ///   - prompt: the prompt's tokens; none starts from the beginning-of-sequence token.
   ///   - onText: gets each piece of text as soon as its characters are complete.
   /// - Throws: `LanguageRuntimeError.contextFull` when the prompt alone does not fit.
   package mutating func generate(
-    _ prompt: String, count: Int, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
+    _ prompt: [Int32], count: Int, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
   ) throws(LanguageRuntimeError) -> Result {
-    var input = tokenizer.encode(prompt, addsSpecial: true, parsesSpecial: true)
-    if input.isEmpty { input = [tokenizer.beginOfSequence ?? 0] }
+    var input = prompt.isEmpty ? [tokenizer.beginOfSequence ?? 0] : prompt
+    sampler.note(input)
     var decoder = TokenDecoder(tokenizer)
     var result = Result(tokens: [], text: "", stop: .length)
     while result.tokens.count < count {

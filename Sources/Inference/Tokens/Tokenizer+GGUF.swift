@@ -9,7 +9,7 @@ extension Tokenizer {
     guard let model = metadata[TokenizerKeys.model]?.stringValue else {
       throw .missingKey(path: path, key: TokenizerKeys.model)
     }
-    guard model == "llama" || model == "gpt2" else {
+    guard ["llama", "gpt2", "t5"].contains(model) else {
       throw .unknownKind(path: path, key: TokenizerKeys.model, value: model)
     }
     let vocabulary = try Vocabulary(metadata, path: path, isByteLevel: model == "gpt2")
@@ -25,15 +25,21 @@ extension Tokenizer {
       endings: [try identifier(TokenizerKeys.endOfTurn)].compactMap { $0 })
     facts.chatTemplate = metadata[TokenizerKeys.chatTemplate]?.stringValue
     facts.addsEndOfSequence = metadata[TokenizerKeys.addEnd]?.boolValue ?? false
+    let addsSpace = metadata[TokenizerKeys.addSpace]?.boolValue ?? true
+    let unknown = try identifier(TokenizerKeys.unknown)
     // What llama.cpp assumes where a file does not say: the llama family begins with its token, Llama 3's included.
     let encoder: Encoder
-    let usuallyBegins: Bool
-    if model == "llama" {
-      encoder = .sentencePiece(SentencePieceEncoder(vocabulary, unknown: try identifier(TokenizerKeys.unknown)))
-      facts.spaces = .block
-      facts.addsSpace = metadata[TokenizerKeys.addSpace]?.boolValue ?? true
-      usuallyBegins = true
-    } else {
+    var usuallyBegins = false
+    switch model {
+    case "llama":
+      encoder = .sentencePiece(SentencePieceEncoder(vocabulary, unknown: unknown))
+      (facts.spaces, facts.spacePrefix, usuallyBegins) = (.block, addsSpace ? .afterSpecial : .never, true)
+    case "t5":
+      let dropsSpace = metadata[TokenizerKeys.dropsExtraSpace]?.boolValue ?? true
+      encoder = .unigram(UnigramEncoder(vocabulary, unknown: unknown, dropsExtraSpace: dropsSpace))
+      (facts.spaces, facts.spacePrefix) = (.block, addsSpace ? .afterSpecial : .never)
+      facts.addsEndOfSequence = metadata[TokenizerKeys.addEnd]?.boolValue ?? true
+    default:
       let name = metadata[TokenizerKeys.splitter]?.stringValue ?? "default"
       encoder = .bytePairs(try Self.bytePairs(vocabulary, metadata, splitter: name, path: path))
       usuallyBegins = SplitRules.usuallyBegins(name)

@@ -5,6 +5,16 @@ package struct Tokenizer: Sendable {
   enum Encoder: Sendable {
     case sentencePiece(SentencePieceEncoder)
     case bytePairs(BytePairEncoder)
+    case unigram(UnigramEncoder)
+  }
+
+  /// Where a space is put in front of a text.
+  enum SpacePrefix: Sendable {
+    case never
+    /// At the very beginning.
+    case first
+    /// There, and behind special tokens.
+    case afterSpecial
   }
 
   /// How tokens spell a space.
@@ -18,8 +28,9 @@ package struct Tokenizer: Sendable {
   let vocabulary: Vocabulary
   private let encoder: Encoder
   private let spaces: SpaceSpelling
-  /// A space is put in front of a text that begins the sequence or follows a special token.
-  private let addsSpace: Bool
+  private let spacePrefix: SpacePrefix
+  /// A space is put in front of one that is there already.
+  private let doublesSpace: Bool
   private let special: SpecialTokens
   package let beginOfSequence: Int32?
   package let endOfSequence: Int32?
@@ -39,7 +50,8 @@ package struct Tokenizer: Sendable {
     var endings: [Int32] = []
     var addsBeginOfSequence = false
     var addsEndOfSequence = false
-    var addsSpace = false
+    var spacePrefix = SpacePrefix.never
+    var doublesSpace = true
     var spaces = SpaceSpelling.plain
     var chatTemplate: String?
     var manners: [Int32: SpecialTokens.Manner] = [:]
@@ -49,7 +61,8 @@ package struct Tokenizer: Sendable {
     self.vocabulary = vocabulary
     self.encoder = encoder
     spaces = facts.spaces
-    addsSpace = facts.addsSpace
+    spacePrefix = facts.spacePrefix
+    doublesSpace = facts.doublesSpace
     special = SpecialTokens(vocabulary, manners: facts.manners)
     beginOfSequence = facts.beginOfSequence
     endOfSequence = facts.endOfSequence
@@ -74,16 +87,16 @@ package struct Tokenizer: Sendable {
   }
 
   private func append(_ text: UnsafeBufferPointer<UInt8>, parsesSpecial: Bool, to ids: inout [Int32]) {
-    var isAfterSpecial = true
+    var takesSpace = spacePrefix != .never
     for part in special.parts(of: text, parsesControl: parsesSpecial) {
       switch part {
       case .token(let id):
         ids.append(id)
-        isAfterSpecial = true
+        takesSpace = spacePrefix == .afterSpecial
       case .text(let range):
         let piece = UnsafeBufferPointer(rebasing: text[range])
-        append(piece, addsSpace: addsSpace && isAfterSpecial, to: &ids)
-        isAfterSpecial = false
+        append(piece, addsSpace: takesSpace && (doublesSpace || piece.first != 0x20), to: &ids)
+        takesSpace = false
       }
     }
   }
@@ -95,7 +108,10 @@ package struct Tokenizer: Sendable {
       SentencePieceEncoder.escaped(piece, addsSpace: addsSpace).withUnsafeBufferPointer {
         encoder.encode($0, into: &ids)
       }
+    case .bytePairs(let encoder) where addsSpace:
+      ([0x20] + Array(piece)).withUnsafeBufferPointer { encoder.encode($0, into: &ids) }
     case .bytePairs(let encoder): encoder.encode(piece, into: &ids)
+    case .unigram(let encoder): encoder.encode(piece, addsSpace: addsSpace, into: &ids)
     }
   }
 
@@ -123,7 +139,7 @@ package struct Tokenizer: Sendable {
   }
 
   /// The space that encoding puts in front is not part of the text.
-  var hidesFirstSpace: Bool { addsSpace }
+  var hidesFirstSpace: Bool { spacePrefix != .never }
 
   private static func unescaped(_ text: [UInt8]) -> [UInt8] {
     guard text.contains(SentencePieceEncoder.space[0]) else { return text }

@@ -7,6 +7,9 @@ package enum TokenizerError: ExplainedError, Equatable {
   case unknownKind(path: String, key: String, value: String)
   /// Lists that go together differ in length, or an id is outside the vocabulary.
   case inconsistent(path: String, key: String, reason: String)
+  case noChatTemplate(path: String)
+  /// A checkpoint without `tokenizer.json`.
+  case noVocabulary(path: String)
 
   package var kind: String { "tokenizer" }
 
@@ -16,14 +19,20 @@ package enum TokenizerError: ExplainedError, Equatable {
     case .unknownKind(let path, let key, let value):
       "'\(path)' splits text in a way that is not known: '\(key)' is '\(value)'."
     case .inconsistent(let path, let key, let reason): "The vocabulary of '\(path)' is damaged at '\(key)': \(reason)."
+    case .noVocabulary(let path): "'\(path)' has no vocabulary: there is no tokenizer.json beside it."
+    case .noChatTemplate(let path): "'\(path)' does not say how it wants a conversation to be written."
     }
   }
 
   package var remedy: String {
     switch self {
-    case .missingKey: "Take a GGUF file with its vocabulary; a model without one can be measured but not spoken to."
-    case .unknownKind: "SentencePiece (llama) and byte-level BPE (gpt2) with the usual splitters are known so far."
+    case .missingKey, .noVocabulary:
+      "Take a file with its vocabulary; a model without one can be measured but not spoken to."
+    case .unknownKind:
+      "SentencePiece (llama), unigram (t5) and byte-pair encoding (gpt2) with the published splitters are known."
     case .inconsistent: "Fetch or convert the file again."
+    case .noChatTemplate:
+      "Write the prompt out yourself with --prompt; a model without instructions only continues texts."
     }
   }
 

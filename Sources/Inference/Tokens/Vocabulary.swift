@@ -81,6 +81,7 @@ enum TokenizerKeys {
   static let addBegin = "tokenizer.ggml.add_bos_token"
   static let addEnd = "tokenizer.ggml.add_eos_token"
   static let addSpace = "tokenizer.ggml.add_space_prefix"
+  static let dropsExtraSpace = "tokenizer.ggml.remove_extra_whitespaces"
   static let chatTemplate = "tokenizer.chat_template"
 }
 

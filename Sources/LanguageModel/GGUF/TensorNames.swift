@@ -114,5 +114,8 @@ extension TensorRole {
 
 extension TensorDescription {
   /// The tensor's name in a GGUF file, or nil where GGUF has none.
-  package var ggufName: String? { role.ggufName(layer: Int(layer)) }
+  package var ggufName: String? {
+    guard let name = role.ggufName(layer: Int(layer)), let suffix = part.ggufSuffix else { return nil }
+    return name + suffix
+  }
 }

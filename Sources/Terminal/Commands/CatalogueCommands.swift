@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Compression
+import CostModel
 import Hardware
 import JSONText
 import Planning
 import Profiles
 import Quantities
+import Reports
 
 struct ModelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -50,30 +52,45 @@ struct ModelsCommand: ParsableCommand {
 
 struct VariantsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "variants", abstract: "The compression variants, how to obtain each, and whether a kernel runs it.",
-    discussion: "Example:\n  anprobe variants --json")
+    commandName: "variants",
+    abstract: "The compression variants of a model: size, whether a kernel runs each, its loss, how to obtain it.",
+    discussion: "Examples:\n  anprobe variants\n  anprobe variants tinyllama-1.1b --json")
 
+  @Argument(help: "The model whose bits per weight and losses are shown.") var model = "llama-3-8b"
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let variants = CompressionVariant.offered
+    let estimates = try common.session.variants(of: ModelReference(model))
     guard !common.json else {
-      let rows = variants.map { variant -> JSON in
+      let rows = estimates.map { estimate -> JSON in
         [
-          "variant": .string(variant.name), "isGGUF": .bool(variant.isGGUF),
-          "howToObtain": .array(variant.howToObtain.map { .string($0) }),
+          "variant": .string(estimate.variant.name), "isGGUF": .bool(estimate.variant.isGGUF),
+          "bitsPerWeight": .number(estimate.bitsPerWeight),
+          "parametersTotal": .integer(Int64(estimate.parametersTotal)),
+          "runsHere": .bool(estimate.obstacle == nil),
+          "obstacle": estimate.obstacle.map { .string($0.sentence) } ?? .null, "quality": estimate.quality.json,
+          "howToObtain": .array(estimate.variant.howToObtain.map { .string($0) }),
         ]
       }
-      return common.console.answer(command: "variants", [.init("variants", .array(rows))])
+      return common.console.answer(
+        command: "variants",
+        [.init("model", .string(estimates.first?.model ?? model)), .init("variants", .array(rows))])
     }
-    var table = TextTable([("VARIANT", .left), ("FILE", .left), ("HOW TO OBTAIN", .left)])
-    for variant in variants {
+    var table = TextTable([
+      ("VARIANT", .left), ("FILE", .left), ("BITS/W", .right), ("RUNS HERE", .left), ("LOSS", .left),
+      ("HOW TO OBTAIN", .left),
+    ])
+    for estimate in estimates {
       table.append([
-        StyledText(variant.name), StyledText(variant.isGGUF ? "GGUF" : "safetensors"),
-        StyledText(variant.howToObtain.joined(separator: "; "), .faint),
+        StyledText(estimate.variant.name), StyledText(estimate.variant.isGGUF ? "GGUF" : "safetensors"),
+        StyledText(QuantityFormat.fixed(estimate.bitsPerWeight, decimals: 2)),
+        StyledText(estimate.obstacle == nil ? "yes" : "no"), EstimateCells.grade(estimate.quality),
+        StyledText(estimate.variant.howToObtain.joined(separator: "; "), .faint),
       ])
     }
     common.console.answer(table)
+    let obstacles = Set(estimates.compactMap { $0.obstacle?.sentence }).sorted()
+    common.console.answer([""] + obstacles.map { "Not here: \($0)." })
   }
 }
 

@@ -17,12 +17,15 @@ struct RunOptions: ParsableArguments {
   var threads: Int?
   @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
   var kernels: String?
+  @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
+  var repack = true
 
   func options(_ console: Console) -> MeasuringOptions {
     let interrupt = Interrupt.shared
     return MeasuringOptions(
       mode: full ? .full : .sampled, samples: samples, threads: threads, kernels: kernels,
-      toolVersion: Version.current, progress: { console.progress($0) }, isCancelled: { interrupt.isRequested })
+      repacks: repack, toolVersion: Version.current, progress: { console.progress($0) },
+      isCancelled: { interrupt.isRequested })
   }
 }
 

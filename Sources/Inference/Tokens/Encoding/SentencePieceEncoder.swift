@@ -17,15 +17,13 @@ struct SentencePieceEncoder: Sendable {
   let vocabulary: Vocabulary
   let unknown: Int32?
   private let byteTokens: [Int32?]
-  /// No token goes on with a space behind something else, so no join crosses such a place and words can be joined one
-  /// by one: the same tokens, and ten times as fast as one heap for all of a text.
   private let isCutAtSpaces: Bool
 
   init(_ vocabulary: Vocabulary, unknown: Int32?) {
     self.vocabulary = vocabulary
     self.unknown = unknown
     byteTokens = (0..<256).map { vocabulary[Self.byteToken(UInt8($0))] }
-    isCutAtSpaces = !(0..<vocabulary.count).contains { Self.hasInnerSpace(vocabulary.bytes(of: $0)) }
+    isCutAtSpaces = Self.isCutAtSpaces(vocabulary)
   }
 
   /// How the token of a single byte is spelt: `<0x0A>`.
@@ -77,6 +75,12 @@ struct SentencePieceEncoder: Sendable {
     let index = bytes.index(bytes.startIndex, offsetBy: offset)
     return bytes[index] == space[0] && bytes[bytes.index(index, offsetBy: 1)] == space[1]
       && bytes[bytes.index(index, offsetBy: 2)] == space[2]
+  }
+
+  /// No token goes on with a space behind something else, so no join crosses such a place and words can be joined one
+  /// by one: the same tokens, and faster than one heap for all of a text.
+  static func isCutAtSpaces(_ vocabulary: Vocabulary) -> Bool {
+    !(0..<vocabulary.count).contains { hasInnerSpace(vocabulary.bytes(of: $0)) }
   }
 
   /// Whether a space stands behind something else.

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix-vector products over panels for AVX2: the loops of the AVX-512 twin, with sixteen rows in two registers.
+#if defined(__x86_64__)
+#include <string.h>
+#include "panels.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+#include "panel_words_avx2.h"
+#include "panel_formats.h"
+#include "panel_dots_avx2.h"
+
+enum { PREFETCH_BYTES = 6144 };
+
+static inline floats zero(void) { return (floats){_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+static inline floats fused(floats a, __m256 b, floats c) {
+  return (floats){_mm256_fmadd_ps(a.low, b, c.low), _mm256_fmadd_ps(a.high, b, c.high)};
+}
+static inline __m256 broadcast_float(const int32_t *word) { return _mm256_broadcast_ss((const float *)word); }
+static inline __m256i broadcast(int32_t value) { return _mm256_set1_epi32(value); }
+
+// One group of a panel times one record.
+static inline __attribute__((always_inline)) floats add_group(
+    const panel_format *format, const uint8_t *block, int group, const int32_t *record, floats sum) {
+  vec w[8];
+  floats scale[2], minimum[2];
+  format->codes(block, group, w);
+  format->scales(block, group, scale, minimum);
+  int columns = 8 / format->halves, run = run_of(format) < columns ? run_of(format) : columns;
+#pragma clang loop unroll(full)
+  for (int half = 0; half < format->halves; half++) {
+    int offset = format->halves == 1 ? 4 : 5 + half, sums = format->halves == 1 ? 1 : 2 + half;
+    vec dots = all_lanes(start_of(format, record[offset]));
+#pragma clang loop unroll(full)
+    for (int first = half * columns; first < (half + 1) * columns; first += run) {
+      vec total = all_lanes(0);
+#pragma clang loop unroll(full)
+      for (int j = first; j < first + run; j++) {
+        vec code = prepared(format, w[j]);
+        __m256i q = broadcast(record[7 + j]);
+        total.low = _mm256_add_epi16(total.low, pairs(format->reach, code.low, q));
+        total.high = _mm256_add_epi16(total.high, pairs(format->reach, code.high, q));
+      }
+      dots = pair(add_pairs(dots.low, total.low), add_pairs(dots.high, total.high));
+    }
+    sum = fused(times(scale[half], to_floats(dots)), broadcast_float(record), sum);
+    if (format->has_minima) sum = fused(minimum[half], broadcast_float(record + sums), sum);
+  }
+  return sum;
+}
+
+// The lines that begin in bytes from ..< to behind p, ahead of their use.
+static inline __attribute__((always_inline)) void prefetch(const uint8_t *p, int64_t from, int64_t to) {
+  for (int64_t i = (from + 63) / 64 * 64; i < to; i += 64) {
+    _mm_prefetch((const char *)p + PREFETCH_BYTES + i, _MM_HINT_T1);
+  }
+}
+
+static inline void store(float *y, floats sum) {
+  _mm256_storeu_ps(y, sum.low);
+  _mm256_storeu_ps(y + 8, sum.high);
+}
+
+static inline __attribute__((always_inline)) void multiply(
+    const panel_format *format, const ck_panel_job *job, int64_t begin, int64_t end) {
+  int64_t blocks = job->columns / format->elements, groups = format->elements / 32;
+  const uint8_t *block = (const uint8_t *)job->panels + begin * blocks * format->bytes;
+  for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
+    const int32_t *record = job->input;
+    floats sum = zero();
+    for (int64_t b = 0; b < blocks; b++, block += format->bytes * CK_PANEL_ROWS) {
+      int64_t bytes = format->bytes * CK_PANEL_ROWS / groups;
+#pragma clang loop unroll(full)
+      for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
+        prefetch(block, group * bytes, (group + 1) * bytes);
+        sum = add_group(format, block, group, record, sum);
+      }
+    }
+    store(job->y + row, sum);
+  }
+}
+
+static inline floats floats_at(const uint8_t *p, int type) {
+  if (type == CK_F32) return (floats){_mm256_loadu_ps((const float *)p), _mm256_loadu_ps((const float *)p + 8)};
+  if (type == CK_F16) return halves_at(p);
+  __m256i low = _mm256_cvtepu16_epi32(load_16(p)), high = _mm256_cvtepu16_epi32(load_16(p + 16));
+  return (floats){_mm256_castsi256_ps(_mm256_slli_epi32(low, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(high, 16))};
+}
+
+static inline __attribute__((always_inline)) void multiply_floats(
+    int type, const ck_panel_job *job, int64_t begin, int64_t end) {
+  int64_t step = type == CK_F32 ? 64 : 32;
+  const float *x = job->input;
+  const uint8_t *w = (const uint8_t *)job->panels + begin * job->columns * step / CK_PANEL_ROWS;
+  for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
+    floats sums[4] = {zero(), zero(), zero(), zero()};
+    int64_t k = 0;
+    for (; k + 3 < job->columns; k += 4, w += 4 * step) {
+      prefetch(w, 0, 4 * step);
+      for (int i = 0; i < 4; i++) sums[i] = fused(floats_at(w + i * step, type), _mm256_broadcast_ss(x + k + i), sums[i]);
+    }
+    for (; k < job->columns; k++, w += step) sums[0] = fused(floats_at(w, type), _mm256_broadcast_ss(x + k), sums[0]);
+    __m256 one = _mm256_set1_ps(1);
+    store(job->y + row, fused(fused(sums[0], one, sums[1]), one, fused(sums[2], one, sums[3])));
+  }
+}
+
+// One line per format: each is a loop of its own.
+void panel_matvec_avx2(const ck_panel_job *job, int64_t begin, int64_t end) {
+  switch (job->type) {
+    case CK_F32: return multiply_floats(CK_F32, job, begin, end);
+    case CK_F16: return multiply_floats(CK_F16, job, begin, end);
+    case CK_BF16: return multiply_floats(CK_BF16, job, begin, end);
+    case CK_Q8_0: return multiply(&panel_q8_0, job, begin, end);
+    case CK_Q4_0: return multiply(&panel_q4_0, job, begin, end);
+    case CK_Q4_1: return multiply(&panel_q4_1, job, begin, end);
+    case CK_Q5_0: return multiply(&panel_q5_0, job, begin, end);
+    case CK_Q5_1: return multiply(&panel_q5_1, job, begin, end);
+    case CK_IQ4_NL: return multiply(&panel_iq4_nl, job, begin, end);
+    case CK_MXFP4: return multiply(&panel_mxfp4, job, begin, end);
+    case CK_Q2_K: return multiply(&panel_q2_k, job, begin, end);
+    case CK_Q3_K: return multiply(&panel_q3_k, job, begin, end);
+    case CK_Q4_K: return multiply(&panel_q4_k, job, begin, end);
+    case CK_Q5_K: return multiply(&panel_q5_k, job, begin, end);
+    case CK_Q6_K: return multiply(&panel_q6_k, job, begin, end);
+    case CK_IQ4_XS: return multiply(&panel_iq4_xs, job, begin, end);
+  }
+}
+
+#pragma clang attribute pop
+#endif

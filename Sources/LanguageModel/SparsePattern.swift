@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which weights of a matrix are stored, in 16 bits each; the others are zero.
+package enum SparsePattern: Hashable, Sendable {
+  /// Any: thousandths of the weights that are kept, found by a mask of one bit per weight.
+  case unstructured(keptPermille: UInt16)
+  /// `kept` of every `of` neighbours along a row (N:M), found by the place of each within its group.
+  case structured(kept: UInt8, of: UInt8)
+
+  /// Bits that an average weight takes, with what finds it.
+  ///
+  /// - Source: 2:4 as NVIDIA's sparse tensor cores take it, arXiv 2104.08378: two bits per kept value. Where the places
+  ///   of larger groups take more bits than a mask, the mask is stored.
+  package var bitsPerWeight: Double {
+    switch self {
+    case .unstructured(let kept): 1 + Double(kept) * 16 / 1000
+    case .structured(let kept, let group):
+      Double(kept) / Double(group) * 16 + min(1, Double(kept) * Double(Self.placeBits(group)) / Double(group))
+    }
+  }
+
+  /// Bits that name one of `group` places.
+  private static func placeBits(_ group: UInt8) -> Int { 8 - (group - 1).leadingZeroBitCount }
+
+  package var name: String {
+    switch self {
+    case .unstructured(let kept): "sparse-" + Thousandths.text(1000 - Int(kept))
+    case .structured(let kept, let group): "sparse-\(kept):\(group)"
+    }
+  }
+}
+
+/// Fractions below one as variants spell them: `0.3`, `0.125`.
+package enum Thousandths {
+  package static func text(_ permille: Int) -> String {
+    var digits = String(1000 + permille).dropFirst()
+    while digits.count > 1, digits.last == "0" { digits.removeLast() }
+    return "0.\(digits)"
+  }
+
+  /// Nil outside of 0.001 ... 0.999 and for more than three digits.
+  package static func parse(_ text: some StringProtocol) -> Int? {
+    guard text.hasPrefix("0."), (3...5).contains(text.count), text.dropFirst(2).allSatisfy(\.isNumber),
+      let digits = Int(text.dropFirst(2) + String(repeating: "0", count: 5 - text.count)), digits > 0
+    else { return nil }
+    return digits
+  }
+}
