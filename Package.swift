@@ -79,7 +79,7 @@ let package = Package(
       ]),
     .target(
       name: "Profiles",
-      dependencies: ["Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence"],
+      dependencies: ["Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel"],
       path: ".", exclude: excludedFromProfiles, sources: ["Sources/Profiles"],
       resources: [.copy("profiles")], swiftSettings: strict),
 

@@ -54,6 +54,8 @@ package enum Obstacle: Sendable, Equatable {
   case format(String, engine: Engine)
   /// Matrices in two factors, or with an adapter beside them.
   case factors(engine: Engine)
+  /// The engine does not support what would compute: a maker's devices, or processors.
+  case device(String, engine: Engine)
 
   package var sentence: String {
     switch self {
@@ -63,6 +65,7 @@ package enum Obstacle: Sendable, Equatable {
       "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) has no kernel for \(format)"
     case .factors(let engine):
       "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) does not run such low-rank factors or adapters"
+    case .device(let device, let engine): "\(engine.rawValue) does not run on \(device)"
     }
   }
 }

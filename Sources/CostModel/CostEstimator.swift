@@ -82,17 +82,17 @@ package struct CostEstimator: Sendable {
   /// What keeps the engine from running it, if anything: a format without kernel before a model type without code.
   private func obstacle(_ summary: VariantSummary) -> Obstacle? {
     if hasFactors { return .factors(engine: platform.engine) }
-    switch platform.engine {
-    case .anprobe:
+    let engine = platform.engine
+    if engine == .anprobe {
       if let entry = summary.entries.first(where: { $0.format.kernelSupport == .none }) {
         return .format(entry.format.name, engine: .anprobe)
       }
       let architecture = description.architecture
       return RuntimeSupport.runs(architecture) ? nil : .modelType(architecture.modelType, engine: .anprobe)
-    case .llamaCpp:
-      let stranger = summary.entries.first { LlamaCppFormats.rate($0.format) == nil }
-      return stranger.map { .format($0.format.name, engine: .llamaCpp) }
     }
+    if let device = platform.unsupportedDevice { return .device(device, engine: engine) }
+    let formats = EngineRules.of(engine).formats
+    return summary.entries.first { formats($0.format) == nil }.map { .format($0.format.name, engine: engine) }
   }
 
   /// One phase's time, or why it is not known: a missing arithmetic rate leaves the decode speed known.
@@ -121,15 +121,17 @@ package struct CostEstimator: Sendable {
   }
 
   private func known(_ time: Result<PhaseTime, NoSpeed>, _ obstacle: Obstacle?) -> Known<Seconds> {
+    if let obstacle { return .unknown(reason: obstacle.sentence) }
     switch (time, platform.speed) {
     case (.success(let time), .success(let speed)): return known(Seconds(time.total), time, speed)
     case (.failure(let failure), _), (_, .failure(let failure)):
-      return .unknown(reason: obstacle?.sentence ?? failure.reason)
+      return .unknown(reason: failure.reason)
     }
   }
 
   private func known(_ seconds: Seconds, _ time: PhaseTime, _ speed: any SpeedModel) -> Known<Seconds> {
-    .within(time.uncertainty, of: seconds, speed.basis, source: speed.source)
+    .known(
+      seconds, low: seconds * time.range.low, high: seconds * time.range.high, basis: speed.basis, source: speed.source)
   }
 
   /// The footprint of a variant item by item.
@@ -147,7 +149,7 @@ package struct CostEstimator: Sendable {
       let plan = RuntimeMemoryPlan(
         architecture: architecture, weights: weights, workload: workload, threads: platform.threads)
       return MemoryFootprint(plan: plan, process: ProcessOverhead(platform.machine.calibration))
-    case .llamaCpp:
+    default:
       return MemoryFootprint(
         items: LlamaCppMemory(
           architecture: architecture, weights: weights.alignedBytes, workload: workload,

@@ -15,10 +15,17 @@ package struct Platform: Sendable {
   /// Why no speed is known, or how speeds are told.
   package let speed: Result<any SpeedModel, NoSpeed>
 
+  /// What computes, where the engine does not support it.
+  package let unsupportedDevice: String?
+
   /// - Parameters:
   ///   - engine: nil takes the built-in runtime for a machine at hand without a graphics processor, else llama.cpp.
   ///   - threads: nil takes as many as the machine really lets a program use.
-  package init(_ machine: HardwareProfile, engine: Engine? = nil, threads: Int? = nil) {
+  ///   - efficiencies: what foreign engines make of the vendors' figures; without them their speed is unknown.
+  package init(
+    _ machine: HardwareProfile, engine: Engine? = nil, threads: Int? = nil,
+    efficiencies: EngineEfficiencies = .none
+  ) {
     self.machine = machine
     let usable = machine.accelerators.first {
       $0.kind != .npu && $0.memoryTotal.value != nil && $0.bandwidth.value != nil
@@ -30,35 +37,38 @@ package struct Platform: Sendable {
     let threads = max(1, threads ?? machine.processor.usableCores)
     self.threads = threads
     device = engine == .anprobe ? nil : usable
-    if engine == .llamaCpp, let usable {
+    let rules = EngineRules.of(engine)
+    if engine != .anprobe, let usable {
       let equal = machine.accelerators.filter { $0.name == usable.name && $0.memoryTotal == usable.memoryTotal }
       deviceCount = equal.count
       capacity = Capacity(devices: equal)
       energy = EnergyModel(device: usable, count: 1)
-      speed = Self.speed { () throws(NoSpeed) in try DeviceSpeed(usable) }
+      unsupportedDevice = rules.runs(onDeviceOf: usable.vendor) ? nil : "devices of \(usable.vendor)"
+      speed = Self.speed { () throws(NoSpeed) in
+        try FittedSpeed(engine, device: usable, count: equal.count, efficiencies)
+      }
     } else {
       deviceCount = 0
       capacity = Capacity(memory: machine.memory)
       energy = EnergyModel(processor: machine, threads: threads)
-      speed = Self.processorSpeed(machine, engine, threads)
+      unsupportedDevice = rules.runsOnProcessors ? nil : "processors"
+      speed = Self.processorSpeed(machine, engine, threads, efficiencies)
     }
   }
 
   private static func processorSpeed(
-    _ machine: HardwareProfile, _ engine: Engine, _ threads: Int
+    _ machine: HardwareProfile, _ engine: Engine, _ threads: Int, _ efficiencies: EngineEfficiencies
   ) -> Result<any SpeedModel, NoSpeed> {
-    switch engine {
-    case .anprobe:
-      guard let calibration = machine.calibration else {
-        return .failure(NoSpeed("the kernels were not measured on this machine; run 'anprobe probe --calibrate'"))
-      }
-      return .success(CalibratedSpeed(calibration, threads: threads))
-    case .llamaCpp:
+    guard engine == .anprobe else {
       let measured = machine.calibration.flatMap { RateBook($0, threads: threads).rate(.read) }
       return speed { () throws(NoSpeed) in
-        try ProcessorSpeed(machine, threads: threads, measured: measured.map { Bandwidth(magnitude: $0) })
+        try FittedSpeed(engine, processor: machine, threads: threads, measured: measured, efficiencies)
       }
     }
+    guard let calibration = machine.calibration else {
+      return .failure(NoSpeed("the kernels were not measured on this machine; run 'anprobe probe --calibrate'"))
+    }
+    return .success(CalibratedSpeed(calibration, threads: threads))
   }
 
   private static func speed(_ make: () throws(NoSpeed) -> some SpeedModel) -> Result<any SpeedModel, NoSpeed> {

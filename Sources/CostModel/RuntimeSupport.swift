@@ -80,8 +80,8 @@ extension Engine {
   func runsFactors(of model: LanguageModelDescription) -> Bool {
     switch self {
     case .anprobe: RuntimeSupport.runsFactors(of: model)
-    // It takes adapters beside a model, but no model in factors.
-    case .llamaCpp: model.inventory.tensors.allSatisfy { $0.part == .whole || $0.part.isAdapter }
+    // The others take adapters beside a model, but no model in factors.
+    default: model.inventory.tensors.allSatisfy { $0.part == .whole || $0.part.isAdapter }
     }
   }
 }

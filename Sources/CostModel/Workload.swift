@@ -46,10 +46,18 @@ package enum KeyValueFormat: String, Sendable, Hashable, CaseIterable {
   }
 }
 
-/// The program that runs the model; each has its own rules for memory and speed.
+/// The program that runs the model; each has its own rules for formats, memory and speed.
 package enum Engine: String, Sendable, Hashable, CaseIterable {
   /// The built-in runtime: processors only.
   case anprobe
-  /// llama.cpp, and Ollama, which runs it.
   case llamaCpp = "llama.cpp"
+  /// Runs llama.cpp.
+  case ollama
+  /// A fork of llama.cpp with faster processor kernels.
+  case ikLlamaCpp = "ik_llama.cpp"
+  /// An older llama.cpp with its own products, in one file.
+  case llamafile
+  case vllm, sglang
+  case tensorRT = "tensorrt-llm"
+  case transformers, mlx, exllama
 }

@@ -30,7 +30,7 @@ enum FileSystem {
         path: path, at: .offset(0),
         .tooLong(what: "the text", bytes: UInt64(file.count), limit: configurationLimit))
     }
-    return String(decoding: file.bytes, as: UTF8.self)
+    return withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
   }
 
   /// Reads a JSON file.
@@ -43,7 +43,7 @@ enum FileSystem {
         path: path, at: .offset(0), .tooLong(what: "the text", bytes: UInt64(file.count), limit: limit))
     }
     do throws(JSONError) {
-      return try JSON(parsing: Array(file.bytes))
+      return try JSON(parsing: withExtendedLifetime(file) { Array(file.bytes) })
     } catch {
       throw .malformed(path: path, at: .offset(error.offset), .invalidJSON(JSONFault(error)))
     }

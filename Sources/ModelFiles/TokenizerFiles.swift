@@ -53,7 +53,8 @@ extension GGUFMetadata {
   /// - Throws: `ModelFileError`.
   package static func ofFile(_ path: String) throws(ModelFileError) -> GGUFMetadata? {
     guard !FileSystem.isFolder(path) else { return nil }
-    guard try MappedFile(path: path).bytes.starts(with: GGUFHeader.magic) else { return nil }
+    let file = try MappedFile(path: path)
+    guard withExtendedLifetime(file, { file.bytes.starts(with: GGUFHeader.magic) }) else { return nil }
     return try GGUFFile(path: path).header.metadata
   }
 }

@@ -127,7 +127,7 @@ package struct Fitting: Sendable {
   }
 
   /// Maps over all processors: every item is independent.
-  private static func parallel<Value: Sendable>(
+  static func parallel<Value: Sendable>(
     _ count: Int, _ make: @Sendable (Int) -> Value
   ) -> [Value] {
     let results = Results<Value>(count: count)

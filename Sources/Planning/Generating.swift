@@ -51,7 +51,8 @@ extension PlanningSession {
 
   /// The text of a file, damaged UTF-8 repaired.
   package static func text(ofFile path: String) throws(ModelFileError) -> String {
-    String(decoding: try MappedFile(path: path).bytes, as: UTF8.self)
+    let file = try MappedFile(path: path)
+    return withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
   }
 
   /// A prompt's tokens in a file's vocabulary, and the text that they stand for.

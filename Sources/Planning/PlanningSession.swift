@@ -41,7 +41,9 @@ package struct PlanningRequest: Sendable {
 
 extension PlanningSession {
   package func platform(_ request: PlanningRequest) throws -> Platform {
-    Platform(try profile(of: request.machine), engine: request.engine, threads: request.threads)
+    Platform(
+      try profile(of: request.machine), engine: request.engine, threads: request.threads,
+      efficiencies: try efficiencies())
   }
 
   /// - Parameter variant: whose changes of shape the model has undergone.

@@ -75,6 +75,6 @@ struct Anprobe: ParsableCommand {
     subcommands: [
       FitsCommand.self, EstimateCommand.self, RecommendCommand.self, ModelsCommand.self, VariantsCommand.self,
       MachinesCommand.self, ProbeCommand.self, MeasureCommand.self, ValidateCommand.self, GenerateCommand.self,
-      TokenizeCommand.self, HistoryCommand.self, ReportCommand.self,
+      TokenizeCommand.self, HistoryCommand.self, ReportCommand.self, AccuracyCommand.self,
     ])
 }

@@ -18,6 +18,9 @@ enum Fixture {
     return try catalogue.describe(try catalogue.entry(named: identifier))
   }
 
+  /// The coefficients that come with the program.
+  static let efficiencies = (try? EngineEfficiencies(library: .standard())) ?? .none
+
   static func variant(_ name: String) throws -> CompressionVariant { try CompressionVariant(parsing: name) }
 
   static func estimator(
@@ -25,7 +28,7 @@ enum Fixture {
     _ workload: Workload = Workload(), quality: [QualityEvidence] = []
   ) -> CostEstimator {
     CostEstimator(
-      model, on: Platform(machine, engine: engine, threads: threads), workload: workload,
+      model, on: Platform(machine, engine: engine, threads: threads, efficiencies: efficiencies), workload: workload,
       quality: QualityModel(quality))
   }
 

@@ -17,7 +17,8 @@ enum Fixture {
   static func model() throws -> LanguageModelDescription { try described.get() }
 
   static func platform(_ machine: String = "kind=gpu,memory=24GB,bandwidth=1008GB/s,tdp=450W") throws -> Platform {
-    Platform(try MachineDescription(inline: machine).profile)
+    Platform(
+      try MachineDescription(inline: machine).profile, efficiencies: try EngineEfficiencies(library: .standard()))
   }
 
   /// Every offered variant of TinyLlama with the figures of the cost model.

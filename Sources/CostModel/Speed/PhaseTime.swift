@@ -12,9 +12,19 @@ package struct PhaseTime: Sendable, Equatable {
   /// Starting and joining jobs, launching kernels.
   package var overhead = 0.0
   /// Half the width of the central 80 % interval, as a fraction.
-  package var uncertainty = 0.0
+  package var uncertainty = 0.0 {
+    didSet { range = (1 / (1 + uncertainty), 1 + uncertainty) }
+  }
+  /// The ends of the interval as factors of the time.
+  package var range: (low: Double, high: Double) = (1, 1)
 
   package init() {}
+
+  package static func == (left: PhaseTime, right: PhaseTime) -> Bool {
+    left.terms == right.terms && left.range == right.range
+  }
+
+  private var terms: [Double] { [weights, weightTransfer, attention, elementwise, overhead] }
 
   package var total: Double { weights + attention + elementwise + overhead }
 

@@ -7,6 +7,7 @@ internal import Quantities
 package struct VariantWork: Sendable {
   /// Weights that one kind of product reads.
   package struct Part: Sendable {
+    package var family: FormatFamily
     package var format: StorageFormat
     /// Stored bytes that a decode step of one sequence reads.
     package var bytes: Double
@@ -42,7 +43,8 @@ package struct VariantWork: Sendable {
       let isHead = entry.tensorClass == .embedding || entry.tensorClass == .outputHead
       parts.append(
         Part(
-          format: entry.format, bytes: bytes * share, elements: Double(entry.elements) * share,
+          family: FormatFamily(entry.format), format: entry.format, bytes: bytes * share,
+          elements: Double(entry.elements) * share,
           jobBytes: isHead ? bytes * share : bytes * share / Double(entry.tensors) * Self.tensorsPerJob(entry),
           allBytes: isHead ? bytes * share : bytes, isHead: isHead,
           isRouted: entry.tensorClass == .routedExperts))

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Compression
+package import CostModel
+internal import Dispatch
+internal import Foundation
+internal import Hardware
+internal import LanguageModel
+package import Profiles
+internal import Quantities
+
+/// How right the estimates are on machines that no coefficient was fitted to.
+package struct AccuracyAnswer: Sendable {
+  package var rows: [AccuracyRow]
+  package var efficiencies: EngineEfficiencies
+  package var validations: [CrossValidation]
+  /// Published figures that could not be used, by reason.
+  package var unused: [(reason: String, count: Int)]
+}
+
+extension PlanningSession {
+  package func efficiencies() throws(ProfileError) -> EngineEfficiencies { try EngineEfficiencies(library: library) }
+
+  /// Refits every group of engines without each machine in turn and holds the predictions against what was measured.
+  package func accuracy() throws -> AccuracyAnswer {
+    let builder = try ObservationBuilder(models: models(), machines: machines())
+    let (observations, unused) = builder.observations(try SpeedTable.rows(library))
+    let groups = Dictionary(grouping: observations) { EngineGroup($0.engine, $0.kind) }
+    let present = EngineGroup.allCases.filter { groups[$0] != nil }
+    let validations = Fitting.parallel(present.count) { CrossValidation(present[$0], groups[present[$0]] ?? []) }
+    let efficiencies = EngineEfficiencies(
+      groups: Dictionary(uniqueKeysWithValues: validations.map { ($0.group, EngineEfficiencies.Group($0)) }))
+    return AccuracyAnswer(
+      rows: Self.table(validations), efficiencies: efficiencies, validations: validations, unused: unused)
+  }
+
+  private static func table(_ validations: [CrossValidation]) -> [AccuracyRow] {
+    let rows = validations.flatMap(\.rows)
+    let engines = Set(rows.map(\.observation.engine))
+    var result: [AccuracyRow] = []
+    for quantity in SpeedObservation.Quantity.allCases {
+      for kind in DeviceKind.allCases {
+        let own = rows.filter { $0.observation.quantity == quantity && $0.observation.kind == kind }
+        for engine in Engine.allCases where engines.contains(engine) {
+          let cases = own.filter { $0.observation.engine == engine }.map(\.accuracyCase)
+          result += [
+            AccuracyRow(engine: engine.rawValue, deviceClass: kind.rawValue, quantity: quantity.rawValue, cases)
+          ].compactMap { $0 }
+        }
+        let all = own.map(\.accuracyCase)
+        result += [AccuracyRow(engine: "all", deviceClass: kind.rawValue, quantity: quantity.rawValue, all)].compactMap
+        { $0 }
+      }
+    }
+    return result
+  }
+}
+
+extension PublishedSpeed {
+  fileprivate var label: String {
+    let earlier = earlierTokens > 0 ? " after \(earlierTokens)" : ""
+    let together = sequences > 1 ? ", \(sequences) sequences" : ""
+    return "\(model) \(variant), \(promptTokens)+\(generatedTokens) tokens\(earlier)\(together)"
+  }
+}
+
+/// Turns published speeds into what the time model reads.
+struct ObservationBuilder {
+  private let models: [String: ModelCatalogue.Entry]
+  private let machines: [String: HardwareProfile]
+
+  init(models: ModelCatalogue, machines: MachineCatalogue) {
+    self.models = Dictionary(models.entries.map { ($0.name, $0) }) { first, _ in first }
+    self.machines = Dictionary(machines.machines.map { ($0.name, $0.profile) }) { first, _ in first }
+  }
+
+  func observations(_ rows: [PublishedSpeed]) -> ([SpeedObservation], [(reason: String, count: Int)]) {
+    let names = Array(Set(rows.map(\.model))).sorted()
+    let described = Fitting.parallel(names.count) { index in
+      (names[index], models[names[index]].flatMap { try? $0.description() })
+    }
+    let descriptions = Dictionary(
+      uniqueKeysWithValues: described.map { name, value in
+        (name, value.map { ($0, TensorCensus($0)) })
+      })
+    var observations: [SpeedObservation] = []
+    var unused: [String: Int] = [:]
+    for row in rows {
+      guard let (description, census) = descriptions[row.model] ?? nil else {
+        unused["model not in the catalogue", default: 0] += 1
+        continue
+      }
+      switch observation(row, description, census) {
+      case .success(let observation): observations.append(observation)
+      case .failure(let failure): unused[failure.reason, default: 0] += 1
+      }
+    }
+    return (observations, unused.map { (reason: $0.key, count: $0.value) }.sorted { $0.reason < $1.reason })
+  }
+
+  private func observation(
+    _ row: PublishedSpeed, _ description: LanguageModelDescription, _ census: TensorCensus
+  ) -> Result<SpeedObservation, NoSpeed> {
+    guard let machine = machines[row.machine] else { return .failure(NoSpeed("machine not in the catalogue")) }
+    guard let variant = try? CompressionVariant(parsing: row.variant) else {
+      return .failure(NoSpeed("variant not in the catalogue"))
+    }
+    let device = machine.accelerators.first
+    let kind: DeviceKind = device == nil ? .processor : device?.hasUnifiedMemory == true ? .unified : .gpu
+    let rates: DeviceRates
+    do { rates = try Self.rates(machine, row) } catch { return .failure(error) }
+    guard let group = EngineGroup(row.engine, kind) else { return .failure(NoSpeed("the built-in runtime")) }
+    let summary = variant.summary(of: census)
+    let (passes, tokens, cached) = Self.passes(row, summary, description.architecture)
+    if kind == .gpu, let memory = device?.memoryTotal.value?.magnitude, summary.bytes.magnitude + cached > memory {
+      return .failure(NoSpeed("larger than the device: a part ran on a host that nobody described"))
+    }
+    let operations = passes.reduce(0) { $1.work.isPrompt ? $0 + $1.work.operations.sum() * $1.count : $0 }
+    if row.quantity == .prefill, operations * row.tokensPerSecond / tokens > rates.matrixRate {
+      return .failure(NoSpeed("beyond the device's peak arithmetic rate: a cached prompt"))
+    }
+    return .success(
+      SpeedObservation(
+        engine: row.engine, machine: row.machine, kind: kind, classKey: group.classKey(row.engine, rates.deviceClass),
+        rates: rates, quantity: row.quantity, label: row.label, passes: passes, tokens: tokens,
+        rate: row.tokensPerSecond,
+        rule: row.quantity == .decode ? 0.55 * rates.bandwidth / summary.bytes.magnitude : nil))
+  }
+
+  private static func rates(_ machine: HardwareProfile, _ row: PublishedSpeed) throws(NoSpeed) -> DeviceRates {
+    if let device = machine.accelerators.first { return try DeviceRates(device) }
+    guard let bandwidth = machine.memory.peakBandwidth.value else { throw NoSpeed("bandwidth not known") }
+    return DeviceRates(
+      machine.processor, vendor: machine.processor.vendor, threads: row.threads ?? machine.processor.coreCount,
+      bandwidth: bandwidth.magnitude)
+  }
+
+  /// The passes of a measurement, the tokens it counts, and the bytes of its cache.
+  private static func passes(
+    _ row: PublishedSpeed, _ summary: VariantSummary, _ architecture: ModelArchitecture
+  ) -> (passes: [(work: PassWork, count: Double)], tokens: Double, cached: Double) {
+    func model(prompt: Int, generated: Int = 0, sequences: Int = 1) -> ModelWork {
+      ModelWork(
+        architecture,
+        Workload(
+          promptTokens: prompt, generatedTokens: generated, contextTokens: prompt + generated + 1, sequences: sequences)
+      )
+    }
+    switch row.quantity {
+    case .decode:
+      let model = model(
+        prompt: max(1, row.earlierTokens), generated: row.generatedTokens, sequences: row.sequences)
+      let step = PassWork.step(VariantWork(summary, model), model)
+      return ([(step, 1)], step.tokens, step.cacheBytes)
+    case .prefill:
+      let whole = model(prompt: row.promptTokens + row.earlierTokens)
+      let before = row.earlierTokens > 0 ? model(prompt: row.earlierTokens).promptAttentionOperations : 0
+      let pass = PassWork.prompt(
+        VariantWork(summary, whole), whole, earlierOperations: before, tokens: row.promptTokens)
+      return ([(pass, 1)], pass.tokens, whole.cacheBytesRead)
+    case .request:
+      let steps = model(prompt: row.promptTokens, generated: row.generatedTokens, sequences: row.sequences)
+      let work = VariantWork(summary, steps)
+      let step = PassWork.step(work, steps)
+      let tokens = Double((row.promptTokens + row.generatedTokens) * row.sequences)
+      return (
+        [(PassWork.prompt(work, steps), Double(row.sequences)), (step, Double(row.generatedTokens))], tokens,
+        step.cacheBytes
+      )
+    }
+  }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import CostModel
+import JSONText
+import Planning
+import Profiles
+import Quantities
+
+struct AccuracyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "accuracy",
+    abstract: "How right the estimates are on machines that they were not fitted to, beside the rule of thumb.",
+    discussion: """
+      Every published speed that comes with the program is predicted from coefficients refitted without its machine.
+
+      Examples:
+        anprobe accuracy
+        anprobe accuracy --json
+        anprobe accuracy --cases llama.cpp
+        anprobe accuracy --coefficients > profiles/speed/coefficients.json
+      """)
+
+  @Flag(help: "Print the coefficients of all machines, as profiles/speed/coefficients.json holds them.")
+  var coefficients = false
+  @Option(
+    help: ArgumentHelp("Also list every measurement of an engine with its prediction.", valueName: "engine"))
+  var cases: String?
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let console = common.console
+    let answer = try common.session.accuracy()
+    if coefficients {
+      console.answer([JSON.object(answer.efficiencies.json).text(pretty: true)])
+    } else if common.json {
+      console.answer(command: "accuracy", json(answer))
+    } else {
+      show(answer, console)
+    }
+  }
+
+  private func json(_ answer: AccuracyAnswer) -> [JSON.Member] {
+    var members: [JSON.Member] = [
+      .init("rule", "0.55 × bandwidth / size"), .init("rows", .array(answer.rows.map(\.json))),
+      .init(
+        "unused",
+        .array(answer.unused.map { ["reason": .string($0.reason), "count": .integer(Int64($0.count))] })),
+    ]
+    if cases != nil { members.append(.init("cases", .array(chosen(answer).map(\.json)))) }
+    return members
+  }
+
+  private func chosen(_ answer: AccuracyAnswer) -> [CrossValidation.Row] {
+    answer.validations.flatMap(\.rows).filter { $0.observation.engine.rawValue == cases || cases == "all" }
+  }
+
+  private func show(_ answer: AccuracyAnswer, _ console: Console) {
+    var table = TextTable([
+      ("QUANTITY", .left), ("DEVICE", .left), ("ENGINE", .left), ("COUNT", .right), ("MACHINES", .right),
+      ("MEDIAN", .right), ("P90", .right), ("IN 90 %", .right), ("RULE", .right), ("RULE P90", .right),
+    ])
+    for row in answer.rows {
+      table.append([
+        StyledText(row.quantity), StyledText(row.deviceClass), StyledText(row.engine), StyledText("\(row.count)"),
+        StyledText("\(row.machines)"), StyledText(Self.percent(row.medianAbsoluteError)),
+        StyledText(Self.percent(row.p90AbsoluteError)), StyledText(Self.percent(row.intervalCoverage)),
+        StyledText(row.rule.map { Self.percent($0.medianAbsoluteError) } ?? "–"),
+        StyledText(row.rule.map { Self.percent($0.p90AbsoluteError) } ?? "–"),
+      ])
+    }
+    console.answer(table)
+    console.answer(["", "Each machine was predicted without it. Rule: 0.55 × bandwidth / size."])
+    console.answer(answer.unused.map { "Not used: \($0.count), \($0.reason)." })
+    guard cases != nil else { return }
+    console.answer(
+      chosen(answer).map { row in
+        let observation = row.observation
+        let error = QuantityFormat.fixed((row.predicted / observation.rate - 1) * 100, decimals: 0)
+        return "\(observation.quantity.rawValue) \(observation.machine), \(observation.label): "
+          + "\(QuantityFormat.fixed(row.predicted, decimals: 1)) for \(observation.rate), \(error) %"
+      })
+  }
+
+  private static func percent(_ value: Double) -> String { "\(QuantityFormat.fixed(value * 100, decimals: 1)) %" }
+}
+
+extension AccuracyRow {
+  fileprivate var json: JSON {
+    [
+      "engine": .string(engine), "deviceClass": .string(deviceClass), "quantity": .string(quantity),
+      "count": .integer(Int64(count)), "machines": .integer(Int64(machines)),
+      "medianAbsoluteError": .number(medianAbsoluteError), "p90AbsoluteError": .number(p90AbsoluteError),
+      "intervalCoverage": .number(intervalCoverage),
+      "rule": rule.map {
+        ["medianAbsoluteError": .number($0.medianAbsoluteError), "p90AbsoluteError": .number($0.p90AbsoluteError)]
+      } ?? .null,
+    ]
+  }
+}
+
+extension CrossValidation.Row {
+  fileprivate var json: JSON {
+    [
+      "engine": .string(observation.engine.rawValue), "machine": .string(observation.machine),
+      "deviceClass": .string(observation.kind.rawValue), "quantity": .string(observation.quantity.rawValue),
+      "case": .string(observation.label), "class": .string(observation.classKey), "measured": .number(observation.rate),
+      "predicted": .number(predicted),
+      "low": .number(interval.low * predicted), "high": .number(interval.high * predicted),
+    ]
+  }
+}

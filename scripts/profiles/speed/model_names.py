@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which model of the catalogue the name of a published measurement means; fine-tunes count as their base model."""
+import re
+
+# Searched in this order in the lower-case name; the first that matches decides.
+RULES = [
+    (r'llama.?3\.[23].?1b', "Llama 3.2 1B"),
+    (r'llama.?3\.2.?3b', "Llama 3.2 3B"),
+    (r'deepseek.?r1.*distill.*llama.?8b', "Llama 3.1 8B"),
+    (r'llama.?3\.1.?nemotron.?nano.?8b', "Llama 3.1 8B"),
+    (r'deepseek.?r1.?0528.?qwen3.?8b', "Qwen3 8B"),
+    (r'llama.?3\.1.?8b', "Llama 3.1 8B"),
+    (r'llama.?3.?8b', "Llama 3 8B"),
+    (r'llama.?3\.?[13]?.?70b', "Llama 3 70B"),
+    (r'deepseek.?r1.*distill.*llama.?70b', "Llama 3 70B"),
+    (r'code.?llama.?7b', "Code Llama 7B"),
+    (r'code.?llama.?13b', "Code Llama 13B"),
+    (r'code.?llama.?34b', "Code Llama 34B"),
+    (r'llama.?2.?7b', "Llama 2 7B"),
+    (r'llama.?2.?13b', "Llama 2 13B"),
+    (r'llama.?2.?70b', "Llama 2 70B"),
+    (r'^llama.?7b', "LLaMA 7B"),
+    (r'^llama.?13b', "LLaMA 13B"),
+    (r'^llama.?(30|33)b', "LLaMA 30B"),
+    (r'^llama.?65b', "LLaMA 65B"),
+    (r'^llama 1b ', "Llama 3.2 1B"),
+    (r'^llama 3b ', "Llama 3.2 3B"),
+    (r'^llama 8b ', "Llama 3.1 8B"),
+    (r'tinyllama', "TinyLlama 1.1B Chat v1.0"),
+    (r'vicuna.?7b', "Vicuna 7B v1.5"),
+    (r'vicuna.?13b', "Vicuna 13B v1.5"),
+    (r'deepseek.?r1.*distill.*qwen.?1\.5b', "DeepSeek R1 Distill Qwen 1.5B"),
+    (r'deepseek.?r1.*distill.*qwen.?7b', "DeepSeek R1 Distill Qwen 7B"),
+    (r'deepseek.?r1.*distill.*qwen.?14b', "DeepSeek R1 Distill Qwen 14B"),
+    (r'deepseek.?r1.*distill.*qwen.?32b', "DeepSeek R1 Distill Qwen 32B"),
+    (r'^qwen2 3b ', "Qwen2.5 3B Instruct"),
+    (r'^qwen2 \?b ', "Qwen2.5 3B Instruct"),
+    (r'qwen.?2\.5.?(coder|math|vl)?.?0\.5b', "Qwen2.5 0.5B Instruct"),
+    (r'qwen.?2\.5.?(coder|math)?.?1\.5b', "Qwen2.5 1.5B Instruct"),
+    (r'qwen.?2\.5.?(coder|vl)?.?3b', "Qwen2.5 3B Instruct"),
+    (r'qwen.?2\.5.?(coder|math|vl)?.?7b', "Qwen2.5 7B Instruct"),
+    (r'qwen.?2\.5.?(coder)?.?14b', "Qwen2.5 14B Instruct"),
+    (r'qwen.?2\.5.?(coder|vl)?.?32b', "Qwen2.5 32B Instruct"),
+    (r'qwen.?2\.5.?(math|vl)?.?72b', "Qwen2.5 72B Instruct"),
+    (r'qwq.?32b', "QwQ 32B"),
+    (r'qwen.?2.?7b', "Qwen2 7B Instruct"),
+    (r'qwen.?2.?1\.5b', "Qwen2 1.5B Instruct"),
+    (r'qwen.?2.?0\.5b', "Qwen2 0.5B Instruct"),
+    (r'qwen.?2.?72b', "Qwen2 72B Instruct"),
+    (r'qwen3.?coder.?next', "Qwen3 Coder Next 80B-A3B"),
+    (r'qwen3.?next', "Qwen3 Next 80B-A3B Instruct"),
+    (r"qwen3\.[56].?35b|ornith.?1\.0.?35b|qwopus3\.[56].?35b|ornstein3\.6.?35b|tess.?4.?35b|btl.?4", "Qwen3.5 35B-A3B"),
+    (r'qwen3\.[56].?27b|qwopus3\.[56].?27b', "Qwen3.5 27B"),
+    (r'qwen3\.[56].?9b|qwythos.?9b|qwopus3\.[56].?9b|ornith.?1\.0.?9b', "Qwen3.5 9B"),
+    (r'qwen3\.5.?4b|qwopus3\.5.?4b', "Qwen3.5 4B"),
+    (r'qwen3\.5.?0\.8b', "Qwen3.5 0.8B"),
+    (r'qwen3(.?vl)?.?0\.6b', "Qwen3 0.6B"),
+    (r'qwen3(.?vl)?.?1\.7b', "Qwen3 1.7B"),
+    (r'qwen3(.?vl)?.?4b', "Qwen3 4B"),
+    (r'qwen3(.?vl)?.?8b', "Qwen3 8B"),
+    (r'qwen3(.?vl)?.?14b', "Qwen3 14B"),
+    (r'qwen3(.?vl)?.?32b', "Qwen3 32B"),
+    (r'qwen3(.?coder|.?vl)?.?30b', "Qwen3 30B-A3B"),
+    (r'^qwen3moe (\?b|30b)', "Qwen3 30B-A3B"),
+    (r'qwen3(.?vl)?.?235b', "Qwen3 235B-A22B"),
+    (r'gemma.?2.?2b', "Gemma 2 2B IT"),
+    (r'gemma.?2.?9b', "Gemma 2 9B IT"),
+    (r'gemma.?2.?27b', "Gemma 2 27B IT"),
+    (r'gemma.?3.?1b', "Gemma 3 1B IT"),
+    (r'gemma.?3.?4b', "Gemma 3 4B IT"),
+    (r'gemma.?3.?12b', "Gemma 3 12B IT"),
+    (r'gemma.?3.?27b', "Gemma 3 27B IT"),
+    (r'gemma.?3.?270m', "Gemma 3 270M IT"),
+    (r'gemma.?3n.?e4b', "Gemma 3n E4B IT"),
+    (r'gemma.?4.?e2b', "Gemma 4 E2B IT"),
+    (r'gemma.?4.?e4b', "Gemma 4 E4B IT"),
+    (r'gemma.?4.?12b', "Gemma 4 12B IT"),
+    (r'gemma.?4.?26b', "Gemma 4 26B-A4B IT"),
+    (r'gemma.?4.?31b', "Gemma 4 31B IT"),
+    (r'gemma.?2b', "Gemma 2B"),
+    (r'gemma.?7b', "Gemma 7B"),
+    (r'lfm2\.?5?.?8b', "LFM2 8B-A1B"),
+    (r'lfm2\.?5?.?1\.2b', "LFM2 1.2B"),
+    (r'lfm2\.?5?.?350m', "LFM2 350M"),
+    (r'lfm2\.?5?.?2\.6b', "LFM2 2.6B"),
+    (r'lfm2\.?5?.?24b', "LFM2 24B-A2B"),
+    (r'nemotron.?(3.?nano|cascade.?2).?30b', "Nemotron 3 Nano 30B-A3B"),
+    (r'nemotron.?3.?nano.?4b', "Nemotron 3 Nano 4B"),
+    (r'nemotron.?nano.?9b', "Nemotron Nano 9B v2 (pruned 12B)"),
+    (r'nemotron.?nano.?12b', "Nemotron Nano 12B v2"),
+    (r'phi.?4.?mini', "Phi-4 mini Instruct"),
+    (r'phi.?4', "Phi-4"),
+    (r'phi.?3\.?5?.?mini', "Phi-3 mini 4k Instruct"),
+    (r'phi.?3.?medium', "Phi-3 medium 4k Instruct"),
+    (r'phi.?2', "Phi-2"),
+    (r'gpt.?oss.?20b', "gpt-oss 20B"),
+    (r'gpt.?oss.?120b', "gpt-oss 120B"),
+    (r'ministral.?3.?3b', "Ministral 3 3B Instruct"),
+    (r'ministral.?3.?8b', "Ministral 3 8B Instruct"),
+    (r'ministral.?3.?14b', "Ministral 3 14B Instruct"),
+    (r'ministral.?8b', "Ministral 8B Instruct 2410"),
+    (r'mistral.?nemo', "Mistral Nemo Instruct 2407 (12B)"),
+    (r'(mistral|devstral|magistral).?small', "Mistral Small 24B Instruct 2501"),
+    (r'mistral.*7b|openhermes|zephyr.?7b', "Mistral 7B v0.1"),
+    (r'mixtral.*8x7b|mixtral 46\.7', "Mixtral 8x7B v0.1"),
+    (r'mixtral.*8x22b', "Mixtral 8x22B v0.1"),
+    (r'smollm2.?135m', "SmolLM2 135M"),
+    (r'smollm2.?360m', "SmolLM2 360M"),
+    (r'smollm2.?1\.7b', "SmolLM2 1.7B"),
+    (r'smollm3', "SmolLM3 3B"),
+    (r'granite.?3\.[123].?2b', "Granite 3.1 2B Instruct"),
+    (r'granite.?3\.[123].?8b', "Granite 3.1 8B Instruct"),
+    (r'granite.?4\.1.?8b', "Granite 4.1 8B"),
+    (r'granite.?4\.1.?3b', "Granite 4.1 3B"),
+    (r'granite.?4\.1.?30b', "Granite 4.1 30B"),
+    (r'granite.?4\.0.?micro', "Granite 4.0 Micro"),
+    (r'granite.?4\.0.?350m', "Granite 4.0 350M"),
+    (r'falcon.?h1.?0\.5b', "Falcon-H1 0.5B Instruct"),
+    (r'falcon.?h1.?1\.5b.?deep', "Falcon-H1 1.5B Deep Base"),
+    (r'falcon.?h1.?1\.5b', "Falcon-H1 1.5B Base"),
+    (r'falcon.?h1.?3b', "Falcon-H1 3B Base"),
+    (r'falcon.?h1.?7b', "Falcon-H1 7B Base"),
+    (r'falcon.?7b', "Falcon 7B"),
+    (r'falcon3.?1b', "Falcon3 1B Instruct"),
+    (r'falcon3.?3b', "Falcon3 3B Instruct"),
+    (r'falcon3.?7b', "Falcon3 7B Instruct"),
+    (r'falcon3.?10b', "Falcon3 10B Instruct"),
+    (r'deepseek2 16b|deepseek.?(coder.?)?v2.?lite', "DeepSeek V2 Lite"),
+    (r'deepseek2 671b|deepseek.?(r1|v3)', "DeepSeek V3 (671B)"),
+    (r'aya.?expanse.?8b', "Aya Expanse 8B"),
+    (r'olmo.?2.*1b', "OLMo 2 1B Instruct"),
+    (r'olmo.?2.*7b', "OLMo 2 7B Instruct"),
+    (r'olmo.?3.*7b', "Olmo 3 7B Instruct"),
+    (r'olmo.?2.*13b', "OLMo 2 13B Instruct"),
+    (r'olmoe', "OLMoE 1B-7B 0924"),
+    (r'exaone.?4.*1\.2b', "EXAONE 4.0 1.2B"),
+    (r'exaone.?3\.5.*2\.4b', "EXAONE 3.5 2.4B Instruct"),
+    (r'exaone.?3\.5.*7\.8b', "EXAONE 3.5 7.8B Instruct"),
+    (r'hunyuan.?0\.5b', "Hunyuan 0.5B Instruct"),
+    (r'hunyuan.?1\.8b', "Hunyuan 1.8B Instruct"),
+    (r'hunyuan.?7b', "Hunyuan 7B Instruct"),
+    (r'ernie.*21b', "ERNIE 4.5 21B-A3B Thinking"),
+    (r'ernie.*0\.3b', "ERNIE 4.5 0.3B"),
+    (r'glm.?4.?9b', "GLM-4 9B Chat"),
+    (r'glm.?4.?32b', "GLM-4 32B 0414"),
+    (r'glm.?4\.5.?air', "GLM-4.5 Air (106B-A12B)"),
+    (r'seed.?oss', "Seed OSS 36B Instruct"),
+    (r'codestral.?22b', "Codestral 22B v0.1"),
+    (r'mathstral', "Mathstral 7B v0.1"),
+    (r'internlm3', "InternLM3 8B Instruct"),
+    (r'mpt.?7b', "MPT 7B"),
+    (r'mpt.?30b', "MPT 30B"),
+    (r'yi.?(1\.5.?)?34b', "Yi 34B"),
+    (r'starcoder2.?15b', "StarCoder2 15B"),
+    (r'starcoder2.?3b', "StarCoder2 3B"),
+    (r'bloom.?560m', "BLOOM 560M"),
+    (r'bitnet.*2b', "BitNet b1.58 2B4T"),
+    (r'arcee.*trinity.?nano|trinity.?nano', "Trinity Nano 6B-A1B"),
+    (r'apertus.?8b', "Apertus 8B Instruct"),
+    (r'llama.?4.?scout', "Llama 4 Scout 17B-16E Instruct"),
+    (r'minimax.?m2', "MiniMax M2 (230B-A10B)"),
+    (r'eurollm.?9b', "EuroLLM 9B Instruct"),
+    (r'mimo.?7b', "MiMo 7B Base"),
+    (r'kimi.?linear', "Kimi Linear 48B-A3B Instruct"),
+    (r'minicpm4.?8b', "MiniCPM4 8B"),
+    (r'afm.?4\.5b', "AFM 4.5B Base"),
+]
+
+QUANTISATION = re.compile(
+    r"[-_. ](ud-)?(i?q\d[_a-z0-9]*|f16|fp16|bf16|int4|int8|awq|gptq|nvfp4|fp8|mxfp4)\b", re.IGNORECASE)
+PUBLISHER = re.compile(r"^(meta|mistralai|nvidia|baidu|microsoft|google|qwen)[_-](?=[a-z])")
+
+
+def key(text):
+    return re.sub(r"[^a-z0-9.]", "", text.lower())
+
+
+class Names:
+    """Finds models by exact spelling first, then by the rules."""
+
+    def __init__(self, models):
+        self.names = {model["name"] for model in models}
+        self.spellings = {}
+        for model in models:
+            for name in [model["id"], model["name"], *model.get("aliases", [])]:
+                for text in (name, name.split("/")[-1]):
+                    self.spellings.setdefault(key(text), model["name"])
+
+    def find(self, text):
+        text = PUBLISHER.sub("", text.lower().split("/")[-1])
+        bare = key(re.sub(r"\.gguf$", "", QUANTISATION.sub("", text)).replace("-gguf", ""))
+        if bare in self.spellings:
+            return self.spellings[bare]
+        text = text.replace("_", "-").replace(":", "-")
+        for pattern, name in RULES:
+            if re.search(pattern, text):
+                return name if name in self.names else None
+        return None
