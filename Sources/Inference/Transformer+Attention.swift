@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CKernels
+import Glibc
 internal import CostModel
 internal import LanguageModel
 
@@ -33,6 +34,10 @@ extension Transformer {
     let queries = prepared(.queries, row, attention.query, attention.queryNorm, heads: shape.heads)
     let keys = prepared(.newKeys, row, attention.key, attention.keyNorm, heads: shape.keyValueHeads)
     let values = prepared(.newValues, row, attention.value, nil, heads: shape.keyValueHeads)
+    if let growth = rules.queryGrowth {
+      let factor = 1 + growth.scale * log(1 + (Double(position) / growth.length).rounded(.down))
+      ck_scale(queries, Float(factor), Int64(attention.query.matrix.rows))
+    }
     if shape.isRotated {
       let table = shape.window == nil ? rope : windowRope ?? rope
       for head in 0..<shape.heads { rotate(queries + head * shape.keyWidth, row, table) }

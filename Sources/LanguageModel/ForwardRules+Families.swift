@@ -17,6 +17,12 @@ extension ForwardRules {
     "gemma": gemma, "gemma2": gemma, "gemma3": gemma3, "gemma3_text": gemma3,
     "gpt2": biased(.geluTanh), "gpt_bigcode": biased(.geluTanh), "starcoder2": biased(.geluTanh),
     "phi": biased(.geluTanh), "gpt_neox": biased(.gelu), "falcon": biased(.gelu),
+    "cohere": cohere, "cohere2": cohere, "arcee": { rules, _ in rules.activation = .squaredRelu },
+    "glm4": neighbours, "ernie4_5": neighbours,
+    "olmoe": { rules, _ in
+      rules.normEpsilon = 1e-5
+      rules.routing.normalises = false
+    },
     "stablelm": { rules, _ in rules.norm = .layer },
     "mixtral": { rules, _ in rules.normEpsilon = 1e-5 }, "olmo2": { rules, _ in rules.normEpsilon = 1e-5 },
     "phi3": { rules, _ in rules.normEpsilon = 1e-5 },
@@ -44,6 +50,12 @@ extension ForwardRules {
   private static let gemma3: Change = { rules, hidden in
     gemma(&rules, hidden)
     rules.windowRope = RopeRules()
+  }
+  /// Checkpoints whose own code rotates neighbouring pairs.
+  private static let neighbours: Change = { rules, _ in rules.rope.pairing = .neighbours }
+  private static let cohere: Change = { rules, hidden in
+    neighbours(&rules, hidden)
+    rules.norm = .layer
   }
   private static func biased(_ activation: Activation) -> Change {
     { rules, _ in

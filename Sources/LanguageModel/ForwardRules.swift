@@ -43,6 +43,8 @@ package struct ForwardRules: Sendable, Equatable {
   package var attentionScale: Double?
   /// Attention scores become cap · tanh(score / cap), after scaling.
   package var attentionCap: Double?
+  /// Queries grow with their position, where they do (Ministral 3).
+  package var queryGrowth: QueryGrowth?
   package var rope: RopeRules
   /// The rotation of layers with a sliding window, where it differs (Gemma 3).
   package var windowRope: RopeRules?
@@ -58,6 +60,17 @@ package struct ForwardRules: Sendable, Equatable {
   package init(normEpsilon: Double = 1e-5, rope: RopeRules = RopeRules()) {
     self.normEpsilon = normEpsilon
     self.rope = rope
+  }
+}
+
+/// A query is multiplied by 1 + scale · ln(1 + ⌊position / length⌋): sharper attention far beyond the trained context.
+package struct QueryGrowth: Sendable, Equatable {
+  package var scale: Double
+  package var length: Double
+
+  package init(scale: Double, length: Double) {
+    self.scale = scale
+    self.length = length
   }
 }
 

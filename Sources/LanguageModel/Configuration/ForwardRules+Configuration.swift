@@ -48,6 +48,7 @@ extension ForwardRules {
     if let scale = try config.number("embedding_multiplier"), scale > 0 { embeddingScale = scale }
     if let scale = try config.number("residual_multiplier"), scale > 0 { residualScale = scale }
     if let divisor = try config.number("logits_scaling"), divisor > 0 { logitScale = 1 / divisor }
+    if let scale = try config.number("logit_scale"), scale > 0 { logitScale = scale }
     if let scale = try config.number("attention_multiplier"), scale > 0 { attentionScale = scale }
     if let scalar = try config.number("query_pre_attn_scalar"), scalar > 0 { attentionScale = 1 / scalar.squareRoot() }
     if let cap = try config.number("attn_logit_softcapping"), cap > 0 { attentionCap = cap }
@@ -57,21 +58,27 @@ extension ForwardRules {
   private mutating func readRopes(_ config: ConfigurationReader) throws(ConfigurationError) {
     // Models with two kinds of attention have one set for each; the global one is the model's.
     let all = config.part("rope_parameters") ?? config.part("rope_scaling")
+    let pairing = rope.pairing
     rope = try RopeRules(config, parameters: all?.part("full_attention") ?? all)
+    rope.pairing = pairing
     if let local = all?.part("sliding_attention") {
       windowRope = try RopeRules(config, parameters: local)
     } else if let base = try config.number("rope_local_base_freq"), base > 0 {
       windowRope = RopeRules(base: base, width: rope.width)
     }
-    guard case .yarn(var yarn) = rope.scaling, let all, let multiplier = try all.number("mscale_all_dim"),
-      let plain = try config.countIfAny("qk_nope_head_dim"), let rotated = try config.countIfAny("qk_rope_head_dim")
-    else { return }
-    // DeepSeek-V2 moves YaRN's magnitude from the rotation into the scores.
+    guard case .yarn(var yarn) = rope.scaling, let all else { return }
+    if let scale = try all.number("llama_4_scaling_beta"), scale > 0 {
+      queryGrowth = QueryGrowth(scale: scale, length: yarn.originalContext)
+    }
+    guard let multiplier = try all.number("mscale_all_dim"), multiplier > 0 else { return }
     func magnitude(_ multiplier: Double) -> Double { 1 + 0.1 * multiplier * Logarithm.natural(yarn.factor) }
     let ownMultiplier = try all.number("mscale") ?? 1
     yarn.magnitude = magnitude(ownMultiplier) / magnitude(multiplier)
-    attentionScale = magnitude(multiplier) * magnitude(multiplier) / Double(plain + rotated).squareRoot()
     rope.scaling = .yarn(yarn)
+    guard let plain = try config.countIfAny("qk_nope_head_dim"), let rotated = try config.countIfAny("qk_rope_head_dim")
+    else { return }
+    // DeepSeek-V2 moves YaRN's magnitude from the rotation into the scores.
+    attentionScale = magnitude(multiplier) * magnitude(multiplier) / Double(plain + rotated).squareRoot()
   }
 
   private mutating func readRouting(_ config: ConfigurationReader) throws(ConfigurationError) {

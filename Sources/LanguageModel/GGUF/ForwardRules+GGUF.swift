@@ -44,6 +44,9 @@ extension ForwardRules {
 
   private mutating func readRopes(_ metadata: MetadataReader) throws(ConfigurationError) {
     rope = try RopeRules(metadata)
+    if let scale = metadata.positive("attention.temperature_scale"), case .yarn(let yarn) = rope.scaling {
+      queryGrowth = QueryGrowth(scale: scale, length: yarn.originalContext)
+    }
     let isStretchedInWindows = !["gemma3", "olmo2"].contains(metadata.architecture)
     if let base = metadata.positive("rope.freq_base_swa") { windowRope = RopeRules(base: base) }
     if metadata.architecture == "olmo2" { windowRope = RopeRules(base: rope.base) }
@@ -51,13 +54,21 @@ extension ForwardRules {
     windowRope?.pairing = rope.pairing
     if isStretchedInWindows { windowRope?.scaling = rope.scaling }
     // DeepSeek-V2 moves YaRN's magnitude from the rotation into the scores (its `mscale_all_dim`, times 0.1).
-    guard metadata.architecture == "deepseek2", case .yarn(var yarn) = rope.scaling else { return }
+    guard case .yarn(var yarn) = rope.scaling,
+      let multiplier = metadata.positive("rope.scaling.yarn_log_multiplier")
+    else { return }
+    let stretch = Logarithm.natural(yarn.factor)
+    guard metadata.architecture == "deepseek2" else {
+      yarn.magnitude = (1 + 0.1 * stretch) / (1 + 0.1 * multiplier * stretch)
+      rope.scaling = .yarn(yarn)
+      return
+    }
     yarn.magnitude = 1
     rope.scaling = .yarn(yarn)
-    guard let multiplier = metadata.positive("rope.scaling.yarn_log_multiplier"),
+    guard
       let width = metadata.positive("attention.key_length_mla") ?? metadata.positive("attention.key_length")
     else { return }
-    let magnitude = 1 + multiplier * Logarithm.natural(yarn.factor)
+    let magnitude = 1 + multiplier * stretch
     attentionScale = magnitude * magnitude / width.squareRoot()
   }
 }
@@ -77,7 +88,7 @@ extension RopeRules {
   private static let neighbourArchitectures: Set<String> = [
     "llama", "llama4", "mistral3", "deci", "baichuan", "starcoder", "internlm2", "minicpm", "xverse", "command-r",
     "cohere2", "olmo", "arctic", "deepseek", "deepseek2", "deepseek32", "glm-dsa", "plm", "chatglm", "granite",
-    "granitemoe", "granitehybrid", "chameleon", "bailingmoe", "arcee", "ernie4_5", "ernie4_5-moe", "smollm3",
+    "granitemoe", "granitehybrid", "chameleon", "bailingmoe", "arcee", "ernie4_5", "ernie4_5-moe", "smollm3", "glm4",
     "neo-bert", "seed-oss", "apertus", "mistral4",
   ]
 }

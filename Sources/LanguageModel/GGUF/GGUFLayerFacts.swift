@@ -81,7 +81,13 @@ struct GGUFLayerFacts {
     return Attention(
       heads: count, keyValueHeads: max(1, pairs), keyWidth: keyWidth, valueWidth: valueWidth,
       window: windows[index], hasOwnCache: index < firstSharing,
-      isRotated: unrotatedPeriod.map { (index + 1) % $0 != 0 } ?? true)
+      isRotated: isRotated(index))
+  }
+
+  /// Command R7B's layers that see everything keep no position.
+  private func isRotated(_ index: Int) -> Bool {
+    if metadata.architecture == "cohere2" { return windows[index] != nil }
+    return unrotatedPeriod.map { (index + 1) % $0 != 0 } ?? true
   }
 
   /// The width of one head, when the matrix divides into them.

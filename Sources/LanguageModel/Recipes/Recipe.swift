@@ -61,6 +61,9 @@ struct Recipe: Sendable {
   /// Every n-th layer attends to everything, when the file has a window but no pattern.
   var windowPattern: Int?
 
+  /// Layers that see the whole context are not rotated (Command R7B).
+  var rotatesOnlyWindows = false
+
   // Mixture of experts.
   var routerBias = FlagRule.never
   var routerCorrection = FlagRule.never

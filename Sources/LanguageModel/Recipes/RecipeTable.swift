@@ -101,7 +101,11 @@ extension Recipe {
     "olmo": Recipe().with { $0.norm = .nothing },
     "olmo2": olmo2, "olmo3": olmo2.with { $0.windowPattern = 4 },
     "exaone4": olmo2.with { $0.queryKeyNorm = .perHead },
-    "cohere": cohere, "cohere2": cohere.with { $0.windowPattern = 4 },
+    "cohere": cohere,
+    "cohere2": cohere.with {
+      $0.windowPattern = 4
+      $0.rotatesOnlyWindows = true
+    },
     "phi3": Recipe().with {
       $0.fusesQueryKeyValue = true
       $0.fusesGate = true

@@ -109,6 +109,7 @@ struct TransformerPlanner {
   /// False for layers without rotation: learnt positions, or a list or period of such layers (SmolLM3).
   private func isRotated(_ index: Int) -> Bool {
     if case .learnt = recipe.positions { return false }
+    if recipe.rotatesOnlyWindows { return windows[index] != nil }
     if let marks = config.listIfAny("no_rope_layers"), index < marks.count { return marks[index].intValue != 0 }
     return unrotatedPeriod.map { (index + 1) % $0 != 0 } ?? true
   }
