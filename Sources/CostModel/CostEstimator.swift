@@ -18,6 +18,8 @@ package struct CostEstimator: Sendable {
   private let weights: RuntimeWeights
   /// Matrices in factors or with adapters that the engine does not run.
   private let hasFactors: Bool
+  /// Whether the built-in runtime has code for the model.
+  private let isRunnable: Bool
   /// Everything but the weights.
   private let base: MemorySums
 
@@ -34,6 +36,7 @@ package struct CostEstimator: Sendable {
     headerBytes = GGUFFileSize.headerBytes(description)
     weights = RuntimeWeights(description.inventory)
     hasFactors = !platform.engine.runsFactors(of: description)
+    isRunnable = RuntimeSupport.runs(description)
     base = MemorySums(
       Self.footprint(
         description.architecture, platform, workload,
@@ -87,8 +90,7 @@ package struct CostEstimator: Sendable {
       if let entry = summary.entries.first(where: { $0.format.kernelSupport == .none }) {
         return .format(entry.format.name, engine: .anprobe)
       }
-      let architecture = description.architecture
-      return RuntimeSupport.runs(architecture) ? nil : .modelType(architecture.modelType, engine: .anprobe)
+      return isRunnable ? nil : .modelType(description.architecture.modelType, engine: .anprobe)
     }
     if let device = platform.unsupportedDevice { return .device(device, engine: engine) }
     let formats = EngineRules.of(engine).formats

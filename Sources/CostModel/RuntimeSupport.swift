@@ -55,14 +55,21 @@ package enum RuntimeSupport {
     return architecture.layers[Int(tensor.layer)].feedForward?.isGated ?? false
   }
 
+  /// Whether the forward pass runs a model, as far as its shapes and tensors say.
+  package static func runs(_ model: LanguageModelDescription) -> Bool {
+    runs(model.architecture) && model.inventory.tensors.allSatisfy { roles.contains($0.role) }
+  }
+
   /// Whether the forward pass runs a model of these shapes.
   package static func runs(_ architecture: ModelArchitecture) -> Bool {
     modelTypes.contains(architecture.modelType) && architecture.layers.allSatisfy(runs)
   }
 
-  /// One mixer and a feed-forward part; heads of whole groups of eight elements, keys as wide as values.
+  /// One mixer, and a feed-forward part that is dense or of experts; heads of whole groups of eight elements, keys as wide as values.
   package static func runs(_ layer: LayerDescription) -> Bool {
-    guard layer.mixers.count == 1, let mixer = layer.mixers.first, layer.feedForward != nil else { return false }
+    guard layer.mixers.count == 1, let mixer = layer.mixers.first, let part = layer.feedForward,
+      part.experts == 0 || part.width == 0
+    else { return false }
     switch mixer {
     case .attention(let shape):
       return shape.hasOwnCache && shape.indexWidth == 0 && shape.keyWidth == shape.valueWidth
