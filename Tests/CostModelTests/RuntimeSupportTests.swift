@@ -7,7 +7,7 @@ import Testing
   @Test(arguments: [
     "meta-llama/Llama-3.1-8B", "Qwen/Qwen3-8B", "google/gemma-3-4b-it", "microsoft/phi-4", "microsoft/phi-2",
     "ibm-granite/granite-3.3-2b-instruct", "HuggingFaceTB/SmolLM3-3B", "openai-community/gpt2",
-    "EleutherAI/pythia-1b", "tiiuae/falcon-7b", "tiiuae/falcon-40b", "facebook/opt-1.3b", "bigcode/starcoder2-3b",
+    "EleutherAI/pythia-1b", "tiiuae/falcon-7b", "tiiuae/falcon-40b", "facebook/opt-125m", "bigcode/starcoder2-3b",
     "allenai/OLMo-2-1124-7B", "Qwen/Qwen1.5-MoE-A2.7B", "Qwen/Qwen3-30B-A3B", "mistralai/Mixtral-8x7B-v0.1",
     "openai/gpt-oss-20b", "deepseek-ai/DeepSeek-V2-Lite", "zai-org/GLM-4-9B-0414",
   ])
