@@ -110,10 +110,11 @@ struct ObservationBuilder {
     do { rates = try Self.rates(machine, row) } catch { return .failure(error) }
     guard let group = EngineGroup(row.engine, kind) else { return .failure(NoSpeed("the built-in runtime")) }
     let summary = variant.summary(of: census)
-    let (passes, tokens, cached) = Self.passes(row, summary, description.architecture)
+    var (passes, tokens, cached) = Self.passes(row, summary, description.architecture)
     if kind == .gpu, let memory = device?.memoryTotal.value?.magnitude, summary.bytes.magnitude + cached > memory {
       return .failure(NoSpeed("larger than the device: a part ran on a host that nobody described"))
     }
+    for index in passes.indices { passes[index].work.hasPlainAttention = row.hasPlainAttention }
     let operations = passes.reduce(0) { $1.work.isPrompt ? $0 + $1.work.operations.sum() * $1.count : $0 }
     if row.quantity == .prefill, operations * row.tokensPerSecond / tokens > rates.matrixRate {
       return .failure(NoSpeed("beyond the device's peak arithmetic rate: a cached prompt"))
@@ -149,7 +150,7 @@ struct ObservationBuilder {
     case .decode:
       let model = model(
         prompt: max(1, row.earlierTokens), generated: row.generatedTokens, sequences: row.sequences)
-      let step = PassWork.step(VariantWork(summary, model), model)
+      let step = PassWork.step(VariantWork(summary, model), model, by: row.engine)
       return ([(step, 1)], step.tokens, step.cacheBytes)
     case .prefill:
       let whole = model(prompt: row.promptTokens + row.earlierTokens)
@@ -160,7 +161,7 @@ struct ObservationBuilder {
     case .request:
       let steps = model(prompt: row.promptTokens, generated: row.generatedTokens, sequences: row.sequences)
       let work = VariantWork(summary, steps)
-      let step = PassWork.step(work, steps)
+      let step = PassWork.step(work, steps, by: row.engine)
       let tokens = Double((row.promptTokens + row.generatedTokens) * row.sequences)
       return (
         [(PassWork.prompt(work, steps), Double(row.sequences)), (step, Double(row.generatedTokens))], tokens,

@@ -39,6 +39,8 @@ extension EngineEfficiencies.Group {
     guard let machines = json["machines"]?.intValue, let rows = json["rows"]?.intValue,
       let decoding = FamilyValues(json["decodingCost"]), let product = FamilyValues(json["productCost"]),
       let launch = json["expertLaunch"]?.doubleValue, let expertProduct = json["expertProduct"]?.doubleValue,
+      let overlap = json["overlap"]?.stringValue.flatMap(Efficiency.Overlap.init(rawValue:)),
+      let plainStep = json["plainStep"]?.doubleValue, let plainPrompt = json["plainPrompt"]?.doubleValue,
       let list = json["classes"]?.members
     else { return nil }
     var byClass: [String: Efficiency] = [:]
@@ -46,7 +48,8 @@ extension EngineEfficiencies.Group {
     for member in list {
       guard let values = SIMD8<Double>(coefficients: member.value) else { return nil }
       byClass[member.key] = Efficiency(
-        values: values, decodingCost: decoding, productCost: product, expertLaunch: launch, expertProduct: expertProduct
+        values: values, decodingCost: decoding, productCost: product, expertLaunch: launch,
+        expertProduct: expertProduct, plainStep: plainStep, plainPrompt: plainPrompt, overlap: overlap
       )
       for quantity in SpeedObservation.Quantity.allCases {
         guard let ends = member.value[quantity.rawValue + "Interval"]?.arrayValue?.compactMap(\.doubleValue),
@@ -68,9 +71,12 @@ extension EngineEfficiencies.Group {
       + classes.byClass.sorted { $0.key < $1.key }.map { JSON.Member($0.key, classJSON($0.key, $0.value)) }
     return .object([
       .init("machines", .integer(Int64(machines))), .init("rows", .integer(Int64(rows))),
-      .init("decodingCost", common.decodingCost.json), .init("productCost", common.productCost.json),
+      .init("overlap", .string(common.overlap.rawValue)), .init("decodingCost", common.decodingCost.json),
+      .init("productCost", common.productCost.json),
       .init("expertLaunch", .number(fourDigits(common.expertLaunch))),
-      .init("expertProduct", .number(fourDigits(common.expertProduct))), .init("classes", .object(members)),
+      .init("expertProduct", .number(fourDigits(common.expertProduct))),
+      .init("plainStep", .number(fourDigits(common.plainStep))),
+      .init("plainPrompt", .number(fourDigits(common.plainPrompt))), .init("classes", .object(members)),
     ])
   }
 

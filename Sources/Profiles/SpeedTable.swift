@@ -16,6 +16,8 @@ package struct PublishedSpeed: Sendable {
   package var sequences: Int
   /// Nil where nobody said.
   package var threads: Int?
+  /// Measured without flash attention.
+  package var hasPlainAttention: Bool
   package var tokensPerSecond: Double
   package var source: String
 }
@@ -61,7 +63,7 @@ package enum SpeedTable {
     var sources: [String]
 
     func speed(_ values: [JSON]) -> PublishedSpeed? {
-      guard values.count == 12, let rate = values[10].doubleValue, rate > 0 else { return nil }
+      guard values.count == 13, let rate = values[10].doubleValue, rate > 0 else { return nil }
       func name(_ list: [String], _ position: Int) -> String? {
         values[position].intValue.flatMap { list.indices.contains($0) ? list[$0] : nil }
       }
@@ -72,12 +74,12 @@ package enum SpeedTable {
         let model = name(models, 2), let variant = name(variants, 3),
         let quantity = name(quantities, 4).flatMap(SpeedObservation.Quantity.init(rawValue:)),
         let prompt = count(5), let generated = count(6), let earlier = count(7), let sequences = count(8),
-        let threads = count(9), let source = name(sources, 11)
+        let threads = count(9), let source = name(sources, 11), let plain = count(12)
       else { return nil }
       return PublishedSpeed(
         engine: engine, machine: machine, model: model, variant: variant, quantity: quantity, promptTokens: prompt,
         generatedTokens: generated, earlierTokens: earlier, sequences: max(1, sequences),
-        threads: threads > 0 ? threads : nil, tokensPerSecond: rate, source: source)
+        threads: threads > 0 ? threads : nil, hasPlainAttention: plain == 1, tokensPerSecond: rate, source: source)
     }
   }
 }

@@ -6,6 +6,7 @@ package import Quantities
 package struct FittedSpeed: SpeedModel {
   package let basis = Basis.modelled
   package let source: String
+  private let engine: Engine
   private let rates: DeviceRates
   private let efficiency: Efficiency
   private let intervals: [SpeedObservation.Quantity: ErrorInterval]
@@ -19,6 +20,7 @@ package struct FittedSpeed: SpeedModel {
     }
     let rates = rates(group, key)
     let classKey = key.classKey(engine, rates.deviceClass)
+    self.engine = engine
     self.rates = rates
     efficiency = group.classes[classKey]
     intervals = [.decode: group.interval(classKey, .decode), .prefill: group.interval(classKey, .prefill)]
@@ -57,7 +59,7 @@ package struct FittedSpeed: SpeedModel {
   }
 
   package func decodeStep(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
-    time(.step(work, model), .decode)
+    time(.step(work, model, by: engine), .decode)
   }
 
   package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {

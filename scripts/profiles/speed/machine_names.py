@@ -51,7 +51,7 @@ PROCESSORS = {
     "Core i5-1135G7": ("Intel", 4, "DDR4-3200", 51.2, 0.45, 28),
     "Core i3-14100": ("Intel", 4, "DDR5-4800", 76.8, 0.56, 110),
     "Apple M2 Pro as a processor": ("Apple", 8, "LPDDR5", 200, 0.9, 30),
-    "Ampere Altra with 4 cores": ("Ampere", 4, "DDR4-3200", 204.8, 0.19, 20),
+    "Ampere Altra with 4 cores": ("Ampere", 4, "DDR4-3200", 41, 0.19, 20),
     "Graviton4 with 48 cores": ("AWS", 48, "DDR5-5600", 268.8, 4.3, 65),
 }
 

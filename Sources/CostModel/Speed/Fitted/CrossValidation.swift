@@ -79,6 +79,7 @@ package struct ErrorTable: Sendable {
   /// A class speaks for itself from this many machines on; else its group does.
   static let enoughMachines = 5
   static let tail = 0.05
+  static let caution = 1.4
   /// Where a group has no errors of a quantity: a factor of two either way.
   static let unknown = ErrorInterval(low: 0.5, high: 2)
 
@@ -90,9 +91,11 @@ package struct ErrorTable: Sendable {
     let own = others.filter { $0.classKey == classKey }
     let chosen = Set(own.map(\.machine)).count >= Self.enoughMachines ? own : others
     guard !chosen.isEmpty else { return Self.unknown }
+    // The next machine may stand beyond all that were seen: the fewer they are, the further out the ends.
+    let tail = max(0, Self.tail - Self.caution / Double(Set(chosen.map(\.machine)).count))
     return ErrorInterval(
-      low: Logarithm.exponential(Self.quantile(chosen, Self.tail)),
-      high: Logarithm.exponential(Self.quantile(chosen, 1 - Self.tail)))
+      low: Logarithm.exponential(Self.quantile(chosen, tail)),
+      high: Logarithm.exponential(Self.quantile(chosen, 1 - tail)))
   }
 
   /// The quantile in which each machine weighs with the square root of its rows, so that one does not stand for all.

@@ -2,7 +2,8 @@
 
 /// What an engine makes of the vendor's figures of one class of devices.
 ///
-/// A pass takes `∛(memory³ + arithmetic³) + cache or attention + launches`: bytes and operations overlap, the rest does not.
+/// A pass takes `(memoryᵖ + arithmeticᵖ)^(1/p) + cache or attention + launches`: bytes and operations overlap, the rest
+/// does not.
 package struct Efficiency: Sendable, Equatable {
   /// The coefficients that differ between classes.
   package enum Coefficient: Int, Sendable, CaseIterable {
@@ -43,16 +44,26 @@ package struct Efficiency: Sendable, Equatable {
   /// How much longer layers with experts take to launch, and their products to compute, as an addition to 1.
   package var expertLaunch: Double
   package var expertProduct: Double
+  /// How much longer attention takes without flash attention, as an addition to 1: in a step, and in a prompt.
+  package var plainStep: Double
+  package var plainPrompt: Double
+
+  /// The norm in which a step's bytes and operations add: processors the second, devices the third. A prompt's are added.
+  package enum Overlap: String, Sendable { case none, partial, large }
+  package var overlap: Overlap
 
   package init(
     values: SIMD8<Double>, decodingCost: FamilyValues, productCost: FamilyValues, expertLaunch: Double,
-    expertProduct: Double
+    expertProduct: Double, plainStep: Double, plainPrompt: Double, overlap: Overlap
   ) {
     self.values = values
     self.decodingCost = decodingCost
     self.productCost = productCost
     self.expertLaunch = expertLaunch
     self.expertProduct = expertProduct
+    self.plainStep = plainStep
+    self.plainPrompt = plainPrompt
+    self.overlap = overlap
   }
 
   package subscript(coefficient: Coefficient) -> Double { values[coefficient.rawValue] }
@@ -68,9 +79,15 @@ package struct Efficiency: Sendable, Equatable {
     package var attention = 0.0
     package var launches = 0.0
 
-    package var isPrompt = false
+    /// How far bytes and operations overlap.
+    package var overlap = Overlap.none
+
     package var weights: Double {
-      isPrompt ? memory + arithmetic : root(memory * memory * memory + arithmetic * arithmetic * arithmetic)
+      switch overlap {
+      case .none: memory + arithmetic
+      case .partial: (memory * memory + arithmetic * arithmetic).squareRoot()
+      case .large: root(memory * memory * memory + arithmetic * arithmetic * arithmetic)
+      }
     }
     package var total: Double { weights + attention + launches }
   }
@@ -85,12 +102,13 @@ package struct Efficiency: Sendable, Equatable {
       terms.arithmetic =
         (pass.operations * productCost).sum() * factor / (self[.matrixShare] * device.matrixRate)
     }
-    terms.isPrompt = pass.isPrompt
+    terms.overlap = pass.isPrompt ? .none : overlap
     if pass.isPrompt {
       terms.attention = pass.attentionOperations / (self[.attentionShare] * device.matrixRate)
     } else {
       terms.attention = pass.cacheBytes / (self[.cacheShare] * device.bandwidth)
     }
+    if pass.hasPlainAttention { terms.attention *= 1 + (pass.isPrompt ? plainPrompt : plainStep) }
     let launch = self[pass.isPrompt ? .promptLayerSeconds : .layerSeconds]
     terms.launches = pass.layers * pass.launches * launch * (pass.hasExperts ? 1 + expertLaunch : 1)
     return terms

@@ -10,6 +10,8 @@ package struct PassWork: Sendable {
   package var launches: Double
   package var layers: Double
   package var hasExperts: Bool
+  /// Attention in separate products through memory, as before flash attention was the default.
+  package var hasPlainAttention = false
   /// Weights read, of all micro-batches.
   package var weightBytes = 0.0
   /// Weights that one token meets, by family.
@@ -33,12 +35,15 @@ package struct PassWork: Sendable {
   }
 
   /// One decode step of all sequences of the workload.
-  package static func step(_ work: VariantWork, _ model: ModelWork) -> PassWork {
+  package static func step(_ work: VariantWork, _ model: ModelWork, by engine: Engine) -> PassWork {
+    let rules = EngineRules.of(engine)
     let sequences = max(1, model.workload.sequences)
     var pass = PassWork(isPrompt: false, tokens: Double(sequences), launches: 1, model)
     for part in work.parts {
       let family = part.family.rawValue
       pass.weightBytes += work.bytes(part, tokens: sequences, model)
+      // Expanded weights are written and read again in 16 bits.
+      if rules.formats(part.format) == .expanded { pass.weightBytes += 4 * part.elements }
       pass.elements[family] += part.elements
       pass.operations[family] += 2 * part.elements * Double(sequences)
     }

@@ -6,9 +6,6 @@ internal import Quantities
 package struct SpeedFit: Sendable {
   /// The spread of an honest measurement about the model, in natural logarithms; errors far beyond it hardly count.
   static let scale = 0.1
-  /// The weight of a machine with n rows grows with n to this power's complement: a machine measured a hundred times is
-  /// no hundred machines.
-  static let crowding = 0.75
   static let stepLimit = 0.7
   static let damping = 1e-3
 
@@ -23,7 +20,7 @@ package struct SpeedFit: Sendable {
     spreads = prior.spreads(classes: classes.count)
     var counts: [String: Double] = [:]
     for observation in observations { counts[observation.machine, default: 0] += 1 }
-    let raw = observations.map { Logarithm.exponential(-Self.crowding * Logarithm.natural(counts[$0.machine] ?? 1)) }
+    let raw = observations.map { Logarithm.exponential(-prior.crowding * Logarithm.natural(counts[$0.machine] ?? 1)) }
     let mean = max(raw.reduce(0, +) / Double(max(1, raw.count)), .leastNormalMagnitude)
     weights = raw.map { $0 / mean }
   }

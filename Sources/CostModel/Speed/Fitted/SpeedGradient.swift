@@ -8,6 +8,7 @@ struct SpeedGradient {
   private var product = FamilyValues()
   private var expertLaunch = 0.0
   private var expertProduct = 0.0
+  private var plain = (step: 0.0, prompt: 0.0)
   private let parameters: SpeedParameters
   private let classPosition: Int?
 
@@ -19,13 +20,7 @@ struct SpeedGradient {
   mutating func add(_ pass: PassWork, count: Double, _ efficiency: Efficiency, _ rates: DeviceRates) {
     let terms = efficiency.terms(pass, on: rates)
     seconds += count * terms.total
-    // ∂∛(m³ + a³)/∂ln m = m³ / ∛(m³ + a³)², and the same for a.
-    let weights = max(terms.weights, .leastNormalMagnitude)
-    let memory =
-      pass.isPrompt ? count * terms.memory : count * terms.memory * terms.memory * terms.memory / (weights * weights)
-    let arithmetic =
-      pass.isPrompt
-      ? count * terms.arithmetic : count * terms.arithmetic * terms.arithmetic * terms.arithmetic / (weights * weights)
+    let (memory, arithmetic) = (count * terms.slopes.memory, count * terms.slopes.arithmetic)
     func slot(_ coefficient: Efficiency.Coefficient) -> Int { coefficient.rawValue }
     common[slot(.bandwidthShare)] -= memory
     common[slot(pass.isPrompt ? .attentionShare : .cacheShare)] -= count * terms.attention
@@ -39,6 +34,11 @@ struct SpeedGradient {
       let costs = pass.operations * efficiency.productCost
       product += costs * (arithmetic / max(costs.sum(), .leastNormalMagnitude))
       if pass.hasExperts { expertProduct += arithmetic * efficiency.expertProduct / (1 + efficiency.expertProduct) }
+    }
+    if pass.hasPlainAttention {
+      let factor = pass.isPrompt ? efficiency.plainPrompt : efficiency.plainStep
+      let slope = count * terms.attention * factor / (1 + factor)
+      if pass.isPrompt { plain.prompt += slope } else { plain.step += slope }
     }
     if pass.hasExperts {
       expertLaunch += count * terms.launches * efficiency.expertLaunch / (1 + efficiency.expertLaunch)
@@ -61,6 +61,23 @@ struct SpeedGradient {
     }
     if expertLaunch != 0 { result.append((parameters.expertStart, expertLaunch)) }
     if expertProduct != 0 { result.append((parameters.expertStart + 1, expertProduct)) }
+    if plain.step != 0 { result.append((parameters.expertStart + 2, plain.step)) }
+    if plain.prompt != 0 { result.append((parameters.expertStart + 3, plain.prompt)) }
     return result
+  }
+}
+
+extension Efficiency.Terms {
+  /// Derivatives of the weights' seconds by the logarithms of both parts: of a p-norm, partᵖ / normᵖ⁻¹.
+  fileprivate var slopes: (memory: Double, arithmetic: Double) {
+    let norm = max(weights, .leastNormalMagnitude)
+    func slope(_ part: Double) -> Double {
+      switch overlap {
+      case .none: part
+      case .partial: part * part / norm
+      case .large: part * part * part / (norm * norm)
+      }
+    }
+    return (slope(memory), slope(arithmetic))
   }
 }

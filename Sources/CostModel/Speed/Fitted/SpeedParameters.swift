@@ -6,6 +6,7 @@ internal import Quantities
 package struct SpeedParameters: Sendable {
   package let classes: [String]
   package var values: [Double]
+  package let overlap: Efficiency.Overlap
   private let index: [String: Int]
 
   static let perClass = Efficiency.Coefficient.allCases.count
@@ -17,9 +18,10 @@ package struct SpeedParameters: Sendable {
   var productStart: Int { decodingStart + Self.families }
   var expertStart: Int { productStart + Self.families }
 
-  package init(classes: [String], values: [Double]) {
+  package init(classes: [String], values: [Double], overlap: Efficiency.Overlap) {
     self.classes = classes
     self.values = values
+    self.overlap = overlap
     index = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
   }
 
@@ -28,7 +30,7 @@ package struct SpeedParameters: Sendable {
     let zeros = [Double](repeating: 0, count: perClass * classes.count)
     let values = prior.common.map(Logarithm.natural) + zeros + prior.decodingCost.map(Logarithm.natural)
     let rest = prior.productCost.map(Logarithm.natural) + prior.expert.map(Logarithm.natural)
-    return SpeedParameters(classes: classes, values: values + rest)
+    return SpeedParameters(classes: classes, values: values + rest, overlap: prior.overlap)
   }
 
   func position(of classKey: String) -> Int? { index[classKey] }
@@ -48,7 +50,9 @@ package struct SpeedParameters: Sendable {
     return Efficiency(
       values: coefficients, decodingCost: decoding, productCost: product,
       expertLaunch: Logarithm.exponential(values[expertStart]),
-      expertProduct: Logarithm.exponential(values[expertStart + 1]))
+      expertProduct: Logarithm.exponential(values[expertStart + 1]),
+      plainStep: Logarithm.exponential(values[expertStart + 2]),
+      plainPrompt: Logarithm.exponential(values[expertStart + 3]), overlap: overlap)
   }
 }
 
@@ -81,9 +85,14 @@ package struct SpeedPrior: Sendable {
   var classSpread: [Double]
   var decodingCost: [Double] = [1, 4, 4, 5, 10, 10, 12, 9, 7, 12]
   var productCost: [Double] = [0.9, 1, 1, 1, 1.2, 1.1, 1.2, 1.2, 1.1, 1.3]
+  /// A row of a machine with n rows weighs n to minus this power: a machine measured a hundred times is no hundred
+  /// machines, and with 1 every machine weighs alike.
+  var crowding = 0.5
+  var overlap = Efficiency.Overlap.large
   var decodingSpread = 0.5
   var productSpread = 0.3
-  var expert: [Double] = [1, 0.7]
+  /// Launches and products of experts, plain attention in steps and in prompts: additions to 1.
+  var expert: [Double] = [1, 0.7, 0.5, 1.5]
   var expertSpread = 0.6
 
   func spreads(classes: Int) -> [Double] {
@@ -91,7 +100,7 @@ package struct SpeedPrior: Sendable {
     for _ in 0..<classes { result += classSpread }
     result += [Double](repeating: decodingSpread, count: decodingCost.count)
     result += [Double](repeating: productSpread, count: productCost.count)
-    return result + [expertSpread, expertSpread]
+    return result + [Double](repeating: expertSpread, count: expert.count)
   }
 
   /// Devices: 85 % of the bandwidth, 40 µs a layer, 35 % of the dense peak.
@@ -101,7 +110,7 @@ package struct SpeedPrior: Sendable {
   /// Processors: 72 % of the bandwidth, 60 µs a layer.
   static let processors = SpeedPrior(
     common: [0.72, 60e-6, 0.8, 0.35, 0.5, 60e-6, 0.2], commonSpread: [0.15, 0.5, 0.5, 0.5, 0.5, 0.5, 0.6],
-    classSpread: [0.1, 0.3, 0.2, 0.3, 0.2, 0.2, 0.3])
+    classSpread: [0.15, 0.4, 0.3, 0.5, 0.3, 0.2, 0.3], crowding: 1, overlap: .partial)
   /// Engines of 16-bit and group-quantised weights: dispatch from Python takes 0.05 to 0.9 ms a layer.
   static let servers = SpeedPrior(
     common: [0.75, 60e-6, 0.5, 0.5, 0.45, 150e-6, 0.2], commonSpread: [0.2, 0.8, 0.5, 0.6, 0.3, 0.6, 0.6],
