@@ -13,7 +13,7 @@ package final class InferenceSession {
   package let kernels: KernelSet
   package let pool: ThreadPool
   private let products: Products
-  private let transformer: Transformer
+  private var transformer: Transformer
   private let buffers: RuntimeBuffers
   /// What the copy of the file's matrices in interleaved rows takes; zero where there is none.
   package let repackedBytes: ByteCount
@@ -110,6 +110,13 @@ package final class InferenceSession {
       }
       done += chunk.count
     }
+  }
+
+  /// Shows the inputs of every product to `watcher`: (tokens, columns), and where the weights of the matrices lie.
+  package func watchProducts(
+    _ watcher: @escaping (_ x: UnsafePointer<Float>, _ tokens: Int, _ weights: [UnsafeRawPointer]) -> Void
+  ) {
+    transformer.watcher = { watcher($0, $1, $2.map(\.address)) }
   }
 
   /// The index of the last token within its chunk.
