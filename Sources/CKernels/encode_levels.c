@@ -120,9 +120,6 @@ void encode_iq4_xs(const float *x, const float *weights, void *blocks, int64_t e
   }
 }
 
-// E2M1 floats, doubled so that they are whole, by code (OCP Microscaling Formats 1.0).
-static const float e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-
 // 2^(exponent − 128).
 static float half_of_power(int exponent) {
   return float_from_bits(exponent < 2 ? 0x00200000u << exponent : (uint32_t)(exponent - 1) << 23);
@@ -134,7 +131,7 @@ static float e2m1_codes(const float *x, const float *w, int exponent, uint8_t *c
   for (int i = 0; i < 32; i++) {
     float least = INFINITY;
     for (int code = 0; code < 16; code++) {
-      float error = fabsf(scale * e2m1_doubled[code] - x[i]);
+      float error = fabsf(scale * (float)e2m1_doubled[code] - x[i]);
       if (error >= least) continue;
       least = error;
       codes[i] = (uint8_t)code;

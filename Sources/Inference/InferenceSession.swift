@@ -112,11 +112,22 @@ package final class InferenceSession {
     }
   }
 
-  /// Shows the inputs of every product to `watcher`: (tokens, columns), and where the weights of the matrices lie.
-  package func watchProducts(
-    _ watcher: @escaping (_ x: UnsafePointer<Float>, _ tokens: Int, _ weights: [UnsafeRawPointer]) -> Void
-  ) {
-    transformer.watcher = { watcher($0, $1, $2.map(\.address)) }
+  /// Shows the inputs of every product to `watcher`: (tokens, columns), and the places in the inventory of the matrices.
+  ///
+  /// Parts of fused tensors are left out.
+  package func watchProducts(_ watcher: @escaping (_ x: UnsafePointer<Float>, _ tokens: Int, _ tensors: [Int]) -> Void)
+  {
+    let source = transformer.model.source
+    let places = source.inventory.tensors.indices.compactMap { index in
+      source.bytes(ofTensor: index).baseAddress.map { ($0, index) }
+    }
+    let tensors = Dictionary(places, uniquingKeysWith: { first, _ in first })
+    let rows = source.inventory.tensors.map { Int($0.rows) * Int($0.copies) }
+    transformer.watcher = { x, tokens, matrices in
+      let seen = matrices.compactMap { matrix in tensors[matrix.address].flatMap { rows[$0] == matrix.rows ? $0 : nil }
+      }
+      watcher(x, tokens, seen)
+    }
   }
 
   /// The index of the last token within its chunk.

@@ -63,7 +63,7 @@ extension PlanningSession {
       kernels: try Self.kernels(options.running.kernels), pool: pool)
     let running = options.running
     return try Importance.gather(
-      Array(tokens), window: window, session: session, source: weights,
+      Array(tokens), window: window, session: session, inventory: weights.inventory,
       progress: { running.progress("calibrating: token \($0) of \(tokens.count)") }, isCancelled: running.isCancelled)
   }
 }

@@ -103,7 +103,7 @@ import Testing
     defer { pool.stop() }
     let session = try Story.session(model, context: 32, pool: pool)
     let tokens = model.tokenizer.encode("Once upon a time, there was a little girl named Lily.")
-    let importance = try Importance.gather(tokens, window: 32, session: session, source: model.weights)
+    let importance = try Importance.gather(tokens, window: 32, session: session, inventory: model.description.inventory)
     // Every matrix but the embedding, which no product reads.
     let tensors = model.description.inventory.tensors
     let matrices = tensors.indices.filter { !tensors[$0].isVector && tensors[$0].role != .tokenEmbedding }

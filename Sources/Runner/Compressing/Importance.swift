@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Inference
-internal import LanguageModel
-package import ModelFiles
+package import LanguageModel
 
 /// How much each input channel of each matrix matters: the mean square of what flows through it.
 ///
@@ -27,13 +26,13 @@ package struct Importance: Sendable, Equatable {
 
   /// Runs tokens through a session, window by window, and gathers the mean squares.
   ///
-  /// - Parameter source: the session's weights.
+  /// - Parameter inventory: the tensors of the session's weights.
   package static func gather(
-    _ tokens: [Int32], window: Int, session: InferenceSession, source: any WeightSource,
+    _ tokens: [Int32], window: Int, session: InferenceSession, inventory: TensorInventory,
     progress: (_ done: Int) -> Void = { _ in }, isCancelled: () -> Bool = { false }
   ) throws -> Importance {
-    let watch = ProductWatch(source)
-    session.watchProducts { x, count, weights in watch.add(x, tokens: count, weights) }
+    let watch = ProductWatch(inventory)
+    session.watchProducts { x, count, tensors in watch.add(x, tokens: count, tensors) }
     for start in stride(from: 0, to: tokens.count, by: window) {
       if isCancelled() { break }
       progress(start)
@@ -51,20 +50,14 @@ private final class ProductWatch {
     var tokens = 0
   }
 
-  private let places: [UnsafeRawPointer: (tensor: Int, columns: Int)]
+  private let columns: [Int]
   private var sums: [Int: Sum] = [:]
 
-  init(_ source: any WeightSource) {
-    let tensors = source.inventory.tensors
-    let pairs = tensors.indices.compactMap { index in
-      source.bytes(ofTensor: index).baseAddress.map { ($0, (index, Int(tensors[index].columns))) }
-    }
-    places = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
-  }
+  init(_ inventory: TensorInventory) { columns = inventory.tensors.map { Int($0.columns) } }
 
-  func add(_ x: UnsafePointer<Float>, tokens: Int, _ weights: [UnsafeRawPointer]) {
-    for address in weights {
-      guard let (tensor, columns) = places[address] else { continue }
+  func add(_ x: UnsafePointer<Float>, tokens: Int, _ tensors: [Int]) {
+    for tensor in tensors {
+      let columns = self.columns[tensor]
       var sum = sums[tensor] ?? Sum(squares: [Double](repeating: 0, count: columns))
       sums[tensor] = nil
       for token in 0..<tokens {
