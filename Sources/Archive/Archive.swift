@@ -58,7 +58,7 @@ package final class Archive: Sendable {
     }
   }
 
-  private func perform<Value>(_ body: (DatabasePool) throws -> Value) throws(ArchiveError) -> Value {
+  func perform<Value>(_ body: (DatabasePool) throws -> Value) throws(ArchiveError) -> Value {
     do { return try body(database) } catch { throw ArchiveError(error, path: path) }
   }
 

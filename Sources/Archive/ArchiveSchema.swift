@@ -21,6 +21,16 @@ enum ArchiveSchema {
           CREATE INDEX calibrationByMachine ON calibration (machine, id);
           """)
     }
+    migrator.registerMigration("2-evaluations") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE evaluation (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, date TEXT NOT NULL, machine TEXT NOT NULL, model TEXT NOT NULL,
+            variant TEXT NOT NULL, payload TEXT NOT NULL
+          );
+          CREATE INDEX evaluationByModel ON evaluation (model, variant);
+          """)
+    }
     return migrator
   }
 }

@@ -13,7 +13,7 @@ package final class InferenceSession {
   package let kernels: KernelSet
   package let pool: ThreadPool
   private let products: Products
-  private let transformer: Transformer
+  private var transformer: Transformer
   private let buffers: RuntimeBuffers
   /// What the copy of the file's matrices in interleaved rows takes; zero where there is none.
   package let repackedBytes: ByteCount
@@ -109,6 +109,24 @@ package final class InferenceSession {
         body(done + index, UnsafeMutableBufferPointer(start: logits, count: architecture.vocabularySize))
       }
       done += chunk.count
+    }
+  }
+
+  /// Shows the inputs of every product to `watcher`: (tokens, columns), and the places in the inventory of the matrices.
+  ///
+  /// Parts of fused tensors are left out.
+  package func watchProducts(_ watcher: @escaping (_ x: UnsafePointer<Float>, _ tokens: Int, _ tensors: [Int]) -> Void)
+  {
+    let source = transformer.model.source
+    let places = source.inventory.tensors.indices.compactMap { index in
+      source.bytes(ofTensor: index).baseAddress.map { ($0, index) }
+    }
+    let tensors = Dictionary(places, uniquingKeysWith: { first, _ in first })
+    let rows = source.inventory.tensors.map { Int($0.rows) * Int($0.copies) }
+    transformer.watcher = { x, tokens, matrices in
+      let seen = matrices.compactMap { matrix in tensors[matrix.address].flatMap { rows[$0] == matrix.rows ? $0 : nil }
+      }
+      watcher(x, tokens, seen)
     }
   }
 

@@ -15,6 +15,8 @@ struct Transformer: @unchecked Sendable {
   /// The rotation of layers with a sliding window, where it differs.
   let windowRope: RopeTable?
   let buffers: RuntimeBuffers
+  /// Sees the inputs (tokens, columns) of each product and the matrices that they are multiplied by.
+  var watcher: ((_ x: UnsafePointer<Float>, _ tokens: Int, _ matrices: [PreparedMatrix]) -> Void)?
 
   init(
     model: PreparedModel, products: Products, cache: KVCache, shape: RuntimeShape, contextTokens: Int,
@@ -88,7 +90,9 @@ struct Transformer: @unchecked Sendable {
     let state = buffers.floats(.hidden) + token * hidden
     let logits = buffers.floats(.logits)
     let vocabulary = model.head.matrix.rows
-    products.multiply(normed(state, by: model.outputNorm, tokens: 1), by: [model.head.matrix], into: [logits])
+    let normed = normed(state, by: model.outputNorm, tokens: 1)
+    watcher?(normed, 1, [model.head.matrix])
+    products.multiply(normed, by: [model.head.matrix], into: [logits])
     if let bias = model.head.bias { kernels.pointee.add(bias, logits, Int64(vocabulary)) }
     if rules.logitScale != 1 { ck_scale(logits, Float(rules.logitScale), Int64(vocabulary)) }
     if let cap = rules.logitCap { ck_soft_cap(logits, Int64(vocabulary), Float(cap)) }
@@ -153,6 +157,7 @@ struct Transformer: @unchecked Sendable {
   func multiply(
     _ x: UnsafePointer<Float>, tokens: Int, by matrices: [PreparedMatrix], into outputs: [UnsafeMutablePointer<Float>]
   ) {
+    watcher?(x, tokens, matrices)
     if tokens == 1 {
       products.multiply(x, by: matrices, into: outputs)
     } else {

@@ -14,13 +14,14 @@ extension GGUFWriter {
   /// gigabytes needs no memory. The file appears under its name only when it is complete.
   ///
   /// - Parameter content: sends all bytes of the tensor at an index of `tensors` to the sink.
-  /// - Throws: `ModelFileError.unwritable`; `.malformed` when a tensor gets more or fewer bytes than its shape needs.
+  /// - Throws: `ModelFileError.unwritable`; `.malformed` when a tensor gets more or fewer bytes than its shape needs; what
+  ///   `content` throws. Nothing is left behind then.
   package func write(
-    to path: String, content: (_ tensor: Int, _ sink: Sink) throws(ModelFileError) -> Void
-  ) throws(ModelFileError) {
+    to path: String, content: (_ tensor: Int, _ sink: Sink) throws -> Void
+  ) throws {
     let partial = path + ".partial"
     let output = try OutputFile(path: partial)
-    do throws(ModelFileError) {
+    do {
       try output.write(headerBytes())
       for index in tensors.indices { try write(tensor: index, to: output, path: path, content: content) }
       try output.close()
@@ -28,13 +29,17 @@ extension GGUFWriter {
       unlink(partial)
       throw error
     }
-    guard rename(partial, path) == 0 else { throw .unwritable(path: path, operation: "create", errno: errno) }
+    guard rename(partial, path) == 0 else {
+      let code = errno
+      unlink(partial)
+      throw ModelFileError.unwritable(path: path, operation: "create", errno: code)
+    }
   }
 
   private func write(
     tensor index: Int, to output: OutputFile, path: String,
-    content: (_ tensor: Int, _ sink: Sink) throws(ModelFileError) -> Void
-  ) throws(ModelFileError) {
+    content: (_ tensor: Int, _ sink: Sink) throws -> Void
+  ) throws {
     let expected = tensors[index].byteCount
     var written = 0
     try content(index) { (bytes) throws(ModelFileError) in
@@ -100,7 +105,9 @@ private final class OutputFile {
     return 0
   }
 
+  /// Closes the file when all of it is on the disk: a name that appears before its contents would survive a power cut.
   func close() throws(ModelFileError) {
+    guard fsync(descriptor) == 0 else { throw .unwritable(path: path, operation: "write", errno: errno) }
     guard shut() == 0 else { throw .unwritable(path: path, operation: "close", errno: errno) }
   }
 

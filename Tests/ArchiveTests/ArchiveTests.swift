@@ -105,7 +105,7 @@ import Testing
       let before = try Database.run(path, "SELECT * FROM grdb_migrations")
       #expect(throws: ArchiveError.newerSchema(path: path)) { try Archive(path: path) }
       #expect(try Database.run(path, "SELECT * FROM grdb_migrations") == before)
-      #expect(before.count == 2)
+      #expect(before.count == 3)
       #expect(try Database.run(path, "SELECT id FROM measurement").count == 1)
     }
   }

@@ -41,6 +41,18 @@ import Testing
     }
   }
 
+  @Test func `every key of what was made and judged is in the document`() throws {
+    try Program.with { program in
+      let made = program.dataHome.appendingPathComponent("made.gguf").path
+      try expectDocumented(try program.run("compress", storiesFile, made, "--variant", "q8_0", "--json"))
+      let tasks = try program.write(
+        #"{"question": "Once upon a", "choices": ["time", "x"], "answer": 0}"#, to: "t.jsonl")
+      try expectDocumented(
+        try program.run(
+          "evaluate", made, "--reference", storiesFile, "--text", "Tom had a red ball.", "--tasks", tasks, "--json"))
+    }
+  }
+
   @Test func `a probe answers with a profile in the documented envelope`() throws {
     let json = try Program.run("probe", "--json").json()
     #expect(Set((json.members ?? []).map(\.key)) == ["schemaVersion", "command", "anprobeVersion", "profile"])

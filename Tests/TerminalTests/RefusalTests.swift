@@ -56,6 +56,15 @@ import Testing
     Refusal("-3", "generate", storiesFile, "--top-k=-3"),
     Refusal("--repeat-penalty", "generate", storiesFile, "--repeat-penalty", "0"),
     Refusal("nan", "generate", storiesFile, "--frequency-penalty", "nan"),
+    Refusal("--text", "evaluate", storiesFile),
+    Refusal("--text", "evaluate", storiesFile, "--tasks", "x.jsonl", "--reference", storiesFile),
+    Refusal("/no/such.txt", "evaluate", storiesFile, "--text", "/no/such.txt"),
+    Refusal("/no/such.jsonl", "evaluate", storiesFile, "--tasks", "/no/such.jsonl"),
+    Refusal("stride", "evaluate", storiesFile, "--text", "Tom ran.", "--context", "8", "--stride", "8"),
+    Refusal("nf4", "compress", storiesFile, "/tmp/never-made.gguf", "--variant", "nf4"),
+    Refusal("importance", "compress", storiesFile, "/tmp/never-made.gguf", "--variant", "iq2_xs"),
+    Refusal("source", "compress", storiesFile, storiesFile, "--variant", "q8_0"),
+    Refusal("q9_z", "compress", storiesFile, "/tmp/never-made.gguf", "--variant", "q9_z"),
   ]
 
   @Test(arguments: refusals) func `bad input is named, exits with 2 and is JSON on demand`(

@@ -3,5 +3,6 @@
 #ifndef ANPROBE_CKERNELS_H
 #define ANPROBE_CKERNELS_H
 #include "block_formats.h"
+#include "encoders.h"
 #include "kernels.h"
 #endif
