@@ -79,7 +79,7 @@ package struct ErrorTable: Sendable {
   /// A class speaks for itself from this many machines on; else its group does.
   static let enoughMachines = 5
   static let tail = 0.05
-  static let caution = 1.4
+  static let caution = 1.0
   /// Where a group has no errors of a quantity: a factor of two either way.
   static let unknown = ErrorInterval(low: 0.5, high: 2)
 
