@@ -34,7 +34,7 @@ extension PlanningSession {
     defer { pool.stop() }
     var request = CompressionRequest(source: file, variant: variant, output: output)
     if let calibration = options.calibration {
-      request.importance = try importance(file, path, Self.text(calibration), options, pool, machine)
+      request.importance = try importance(file, path, Self.givenText(calibration), options, pool, machine)
       let name = calibration.split(separator: "/").last.map(String.init) ?? calibration
       request.calibration = String(name.prefix(Self.longestName))
     }

@@ -53,7 +53,7 @@ extension PlanningSession {
       options.contextTokens, model.description.architecture.contextLength ?? .max,
       other?.description.architecture.contextLength ?? .max)
     let request = EvaluationRequest(
-      text: try options.text.map(Self.text), method: options.method, contextTokens: context,
+      text: try options.text.map(Self.givenText), method: options.method, contextTokens: context,
       strideTokens: options.strideTokens ?? max(1, context / 2),
       questions: try options.tasks.map(Self.questions) ?? [], limit: options.limit,
       keyValueFormat: options.keyValueFormat, threads: options.running.threads ?? machine.processor.usableCores)
@@ -74,7 +74,7 @@ extension PlanningSession {
   }
 
   /// The contents of a file; what is no path is the text itself.
-  static func text(_ argument: String) throws -> String {
+  static func givenText(_ argument: String) throws -> String {
     if FileManager.default.fileExists(atPath: argument) {
       return String(decoding: try contents(of: argument), as: UTF8.self)
     }
