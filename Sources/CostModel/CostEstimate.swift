@@ -57,6 +57,9 @@ package enum Obstacle: Sendable, Equatable {
   /// The engine does not support what would compute: a maker's devices, or processors.
   case device(String, engine: Engine)
 
+  /// Whether the engine's rates still say how fast it would be: of a model without code, not of a format without kernel.
+  var allowsTiming: Bool { if case .modelType = self { true } else { false } }
+
   package var sentence: String {
     switch self {
     case .modelType(let type, let engine):

@@ -123,7 +123,7 @@ package struct CostEstimator: Sendable {
   }
 
   private func known(_ time: Result<PhaseTime, NoSpeed>, _ obstacle: Obstacle?) -> Known<Seconds> {
-    if let obstacle { return .unknown(reason: obstacle.sentence) }
+    if let obstacle, !obstacle.allowsTiming { return .unknown(reason: obstacle.sentence) }
     switch (time, platform.speed) {
     case (.success(let time), .success(let speed)): return known(Seconds(time.total), time, speed)
     case (.failure(let failure), _), (_, .failure(let failure)):

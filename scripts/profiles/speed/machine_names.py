@@ -55,6 +55,9 @@ PROCESSORS = {
     "Graviton4 with 48 cores": ("AWS", 48, "DDR5-5600", 268.8, 4.3, 65),
 }
 
+# Figures that no data sheet gives, and what they rest on.
+ASSUMED = {"Ampere Altra with 4 cores": "assumed: a share of 10 GB/s per core of a cloud instance"}
+
 # Graphics units per generation: TFLOP/s of one core, the factor of its matrix units, memory technology.
 APPLE = {
     "M1": (0.325, 1, "LPDDR5"), "M2": (0.358, 1, "LPDDR5"), "M3": (0.41, 1, "LPDDR5"), "M4": (0.46, 1, "LPDDR5X"),
@@ -157,7 +160,7 @@ def entry(name, vendor, computes, memory, technology, bandwidth, float32, float1
         "float32OperationsPerSecond": round(float32 * 1e12),
         "float16OperationsPerSecond": round(float16 * 1e12) if float16 else None,
         "int8OperationsPerSecond": round(int8 * 1e12) if int8 else None, "thermalDesignWatts": watts,
-        "source": "D data sheet as remembered",
+        "source": ASSUMED.get(name, "D data sheet as remembered"),
     }
     return {key: value for key, value in values.items() if value is not None}
 
