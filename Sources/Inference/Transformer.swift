@@ -47,14 +47,17 @@ struct Transformer: @unchecked Sendable {
   /// - Precondition: at most a micro-batch of tokens, all in the vocabulary, with room in the context.
   /// - Parameter layers: runs only so many layers from the first on, to time a part.
   func run(_ tokens: ArraySlice<Int32>, at first: Int, sequence: Int, layers: Int = .max) {
+    embed(tokens, at: first, into: buffers.floats(.hidden))
+    runStates(count: tokens.count, at: first, sequence: sequence, layers: layers)
+  }
+
+  /// Runs what lies in the buffer of hidden states through the layers, in place.
+  func runStates(count: Int, at first: Int, sequence: Int, layers: Int = .max) {
     let x = buffers.floats(.hidden)  // (t, d)
-    embed(tokens, at: first, into: x)
-    rope.fill(from: first, count: tokens.count)
-    windowRope?.fill(from: first, count: tokens.count)
+    rope.fill(from: first, count: count)
+    windowRope?.fill(from: first, count: count)
     for index in model.layers.indices.prefix(layers) {
-      run(
-        layer: model.layers[index], Chunk(tokens: tokens.count, first: first), cache.layer(index, sequence: sequence), x
-      )
+      run(layer: model.layers[index], Chunk(tokens: count, first: first), cache.layer(index, sequence: sequence), x)
     }
   }
 
@@ -100,7 +103,7 @@ struct Transformer: @unchecked Sendable {
   }
 
   // x = scale · embedding[token] + positions[position]
-  private func embed(_ tokens: ArraySlice<Int32>, at first: Int, into x: UnsafeMutablePointer<Float>) {
+  func embed(_ tokens: ArraySlice<Int32>, at first: Int, into x: UnsafeMutablePointer<Float>) {
     for (row, token) in tokens.enumerated() {
       model.embedding.decode(row: Int(token), into: x + row * hidden, with: kernels)
       if rules.embeddingScale != 1 { ck_scale(x + row * hidden, Float(rules.embeddingScale), Int64(hidden)) }
