@@ -16,6 +16,9 @@ struct GroupGrid {
 
   var top: Int { 1 << bits - 1 }
 
+  /// Whether a matrix is whole groups of inputs and whole 32-bit words of outputs; others stay in 16 bits.
+  func fits(_ tensor: FloatTensor) -> Bool { tensor.columns % group == 0 && tensor.rows * bits % 32 == 0 }
+
   /// The step that spans the values and 0; with weights, the narrower one whose weighted squared error is least.
   ///
   /// - Source: clipping by search as AWQ does (arXiv 2306.00978), here by the mean squares of the inputs.

@@ -20,7 +20,7 @@ extension FloatTensor {
   ///
   /// - Parameter weights: how much a squared error of each column counts; nil spans every group's range.
   mutating func round(to grid: GroupGrid, weights: [Float]?, _ spool: Spool, _ pool: ThreadPool) throws {
-    guard columns % grid.group == 0 else { return }
+    guard grid.fits(self) else { return }
     let packed = try GroupPacking(rows: rows, columns: columns, grid: grid, spool: spool)
     packing = packed
     nonisolated(unsafe) let start = pointer
@@ -67,7 +67,7 @@ struct SecondOrderRounding: LayerMethod {
   func change(_ layer: inout FloatLayer, _ inputs: LayerInputs?, _ model: WorkingModel, _ pool: ThreadPool) throws {
     // Matrices that read the same vector share its factor.
     var factors: [ObjectIdentifier: ErrorFactor] = [:]
-    for place in layer.matrices where layer.tensors[place].columns % grid.group == 0 {
+    for place in layer.matrices where grid.fits(layer.tensors[place]) {
       guard let found = inputs?[place] else {
         throw CompressorError.notCalibrated(tensor: layer.tensors[place].name)
       }
