@@ -186,7 +186,7 @@ package struct Calibrator {
         let bytes = Double(2 * 512) * format.bitsPerElement / 8
         for context in plan.contexts {
           attend(
-            attention, probe, at: context,
+            attention, at: context,
             key: { operation, batch, positions in
               RateSamples.Key(
                 operation, format: format.rawValue, batch: batch, operandBytes: Int(bytes * Double(positions)),
@@ -199,12 +199,10 @@ package struct Calibrator {
 
   /// One token behind so many cached ones, and the last of a prompt's chunks that ends there.
   private func attend(
-    _ attention: AttentionProbe, _ probe: KernelProbe, at context: Int,
+    _ attention: AttentionProbe, at context: Int,
     key: (Calibration.Rate.Operation, _ batch: Int, _ positions: Int) -> RateSamples.Key, _ samples: inout RateSamples
   ) {
     for _ in 0..<plan.repeats {
-      // In a pass the weights of a layer went through the caches since its keys and values did.
-      _ = probe.read()
       var operations = 0.0
       let seconds = Timing.seconds { operations = attention.run(tokens: 1, at: context) }
       samples.add(key(.attention, 1, context), operations / seconds)
