@@ -113,6 +113,22 @@ package final class KernelProbe {
     return region.count / 4096 * 4096
   }
 
+  /// Multiply-adds in the registers of every thread; the operations. Integers give none where the set has none.
+  package func multiplyAdds(ofIntegers: Bool, rounds: Int) -> Double {
+    // The figure per call is the same for all threads; what they add up to is kept from being left out.
+    let sums = buffers.floats(.logits)
+    var operations = 0.0
+    pool.run { thread in
+      var own = 0.0
+      sums[thread] =
+        ofIntegers
+        ? Float(ck_integer_peak(kernels.row, Int64(rounds), &own))
+        : kernels.row.pointee.multiply_add_peak(Int64(rounds), &own)
+      if thread == 0 { operations = own * Double(pool.count) }
+    }
+    return operations
+  }
+
   /// An empty job: what starting and joining the threads costs.
   package func barrier() { pool.run { _ in } }
 }

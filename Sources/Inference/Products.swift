@@ -89,7 +89,9 @@ package struct Products: @unchecked Sendable {
   ) {
     guard let columns = matrices.first?.columns else { return }
     let parts = ProductPart.parts(matrices, outputs)
+    let conversion = pool.clock?.begin()
     let activations = quantized.prepare(x, columns: columns, for: parts, row: kernels.row)
+    if let conversion { pool.clock?.end(.conversion, conversion) }
     let total = parts.reduce(0) { $0 + $1.pieces }
     // Chunks are small enough that the last one to finish keeps nobody waiting long.
     pool.forEachChunk(of: total, grain: max(1, total / (pool.count * 8))) { _, range in
@@ -147,11 +149,13 @@ package struct Products: @unchecked Sendable {
     for input in [CK_INPUT_F32, CK_INPUT_RECORDS] {
       let readers = parts.filter { $0.gemmInput == input }
       guard !readers.isEmpty else { continue }
+      let conversion = pool.clock?.begin()
       if input == CK_INPUT_F32 {
         pack(x, tokens: tokens, columns: columns)
       } else {
         makeRecords(x, tokens: tokens, columns: columns)
       }
+      if let conversion { pool.clock?.end(.conversion, conversion) }
       for part in readers { multiply(part, tokens: tokens) }
     }
   }

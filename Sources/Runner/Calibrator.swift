@@ -30,9 +30,11 @@ package struct Calibrator {
     self.progress = progress
   }
 
-  private var regionBytes: ByteCount {
+  private var regionBytes: ByteCount { Self.regionBytes(of: machine) }
+
+  static func regionBytes(of machine: HardwareProfile) -> ByteCount {
     let cache = machine.processor.lastLevelCache?.size ?? .mebibytes(32)
-    let wanted = min(Self.largestRegion, max(Self.leastRegion, cache * Self.coldCaches))
+    let wanted = min(largestRegion, max(leastRegion, cache * coldCaches))
     // A small machine must not be pushed into swap by its own calibration.
     return min(wanted, (machine.memory.usable.value ?? wanted) / 8)
   }
@@ -46,6 +48,7 @@ package struct Calibrator {
     defer { pool.stop() }
     let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
     try readBandwidth(&samples, most: threads)
+    peaks(probe, &samples)
     products(probe, &samples)
     try attention(pool, &samples)
     let barrier = self.barrier(probe)
@@ -79,6 +82,20 @@ package struct Calibrator {
       }
       guard count < most else { return }
       count = min(most, count * 2)
+    }
+  }
+
+  /// Multiply-adds in registers: what no product can exceed.
+  private func peaks(_ probe: KernelProbe, _ samples: inout RateSamples) {
+    progress("multiplying in registers")
+    for (operation, ofIntegers) in [(Calibration.Rate.Operation.floatPeak, false), (.integerPeak, true)] {
+      for _ in 0..<plan.repeats {
+        var operations = 0.0
+        let seconds = Timing.seconds {
+          operations = probe.multiplyAdds(ofIntegers: ofIntegers, rounds: plan.peakRounds)
+        }
+        if operations > 0 { samples.add(.init(operation), operations / seconds) }
+      }
     }
   }
 

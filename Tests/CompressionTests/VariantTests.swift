@@ -172,9 +172,10 @@ import Testing
         .kernelSupport
     }
     #expect(try support(.tinyLlama, "q4_k_m") == .fast)
-    #expect(try support(.tinyLlama, "q5_k_m") == .portable)
+    #expect(try support(.tinyLlama, "q5_k_m") == .fast)
+    #expect(try support(.tinyLlama, "iq2_xs") == .portable)
     // 896 columns are no multiple of 256: most tensors fall back to q5_0.
-    #expect(try support(.qwen25With05B, "q4_k_m") == .portable)
+    #expect(try support(.qwen25With05B, "q4_k_m") == .fast)
     #expect(try support(.tinyLlama, "awq4-g128") == .none)
     #expect(try support(.tinyLlama, "bf16") == .fast)
     #expect(KernelSupport.none.sentence == "No kernel yet, not runnable here.")

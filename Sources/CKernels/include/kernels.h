@@ -163,6 +163,9 @@ void ck_interleave(int type, const void *rows, int64_t blocks, void *panel);
 void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void *out);
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns);
 
+// Multiplies and adds 8-bit integers in registers; operations is 0 for a row without such instructions. Gives their sum.
+int32_t ck_integer_peak(const ck_kernels *kernels, int64_t rounds, double *operations);
+
 size_t ck_gemm_scratch_bytes(const ck_kernels *kernels);
 int64_t ck_gemm_row_step(const ck_kernels *kernels);
 size_t ck_packed_bytes(const ck_kernels *kernels, int64_t tokens, int64_t columns);

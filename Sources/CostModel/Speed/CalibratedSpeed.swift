@@ -57,10 +57,8 @@ package struct CalibratedSpeed: SpeedModel {
   }
 
   package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
-    let prompt = Double(min(model.workload.promptTokens, model.workload.contextTokens))
-    let batch = max(1, min(Int(prompt), model.workload.microBatch))
+    let (prompt, batch, chunks) = (model.promptTokens, model.batch, model.chunks)
     guard batch > 1 else { return try decodeStep(work, model) }
-    let chunks = (prompt / Double(batch)).rounded(.up)
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {

@@ -40,6 +40,7 @@ struct MeasureCommand: ParsableCommand {
       Examples:
         anprobe measure tinyllama-1.1b --variant q4_k_m
         anprobe measure qwen2.5-0.5b --variant q8_0 --full --context 8192
+        anprobe measure model.gguf --profile
         anprobe measure model.gguf --json
       """)
 
@@ -49,6 +50,7 @@ struct MeasureCommand: ParsableCommand {
     help: ArgumentHelp(
       "How the weights are stored; default: as published, or as the file has them.", valueName: "variant"))
   var variant: String?
+  @Flag(help: "Also show where the time goes: each operator beside the limits of this machine.") var profile = false
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var runOptions: RunOptions
   @OptionGroup var common: CommonOptions
@@ -57,10 +59,12 @@ struct MeasureCommand: ParsableCommand {
     let console = common.console
     let variant = try variant.map { try CompressionVariant(parsing: $0) }
     Interrupt.shared.listen()
+    var options = runOptions.options(console)
+    options.profiles = profile
     let measurement: Measurement
     do {
       measurement = try common.session.measure(
-        model.reference, variant, workload.workload(), runOptions.options(console))
+        model.reference, variant, workload.workload(), options)
       console.endProgress()
     } catch {
       console.endProgress()
@@ -70,6 +74,7 @@ struct MeasureCommand: ParsableCommand {
       console.answer(command: "measure", measurement.members)
     } else {
       MeasureFace(measurement: measurement).show(console)
+      if let profile = measurement.profile { ProfileFace(profile: profile).show(console) }
     }
     if !measurement.isComplete { throw ExitStatus.failure }
   }
