@@ -8,8 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Best last. A portable binary holds all rows of its architecture and chooses once at run time.
-enum ck_isa { CK_PORTABLE = 0, CK_AVX2 = 1, CK_AVX512_VNNI = 2, CK_ISA_COUNT = 3 };
+// Of each architecture the best last. A binary holds all rows of its architecture and chooses once at run time.
+enum ck_isa {
+  CK_PORTABLE = 0,
+  CK_AVX2 = 1,
+  CK_AVX512_VNNI = 2,
+  CK_NEON = 3,         // Armv8.0
+  CK_NEON_DOTPROD = 4, // FEAT_DotProd: sums of four products of bytes
+  CK_NEON_I8MM = 5,    // and FEAT_I8MM: products of two rows with two tokens
+  CK_ISA_COUNT = 6
+};
 
 // One input vector in the forms that the formats multiply with; a matvec reads the form that its table entry names.
 typedef struct {
