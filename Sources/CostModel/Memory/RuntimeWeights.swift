@@ -4,7 +4,7 @@ package import Quantities
 
 /// What the runtime's memory plan needs to know of the weights.
 package struct RuntimeWeights: Sendable, Equatable {
-  /// Stored bytes, each tensor a multiple of 32.
+  /// Bytes as the runtime keeps them, each tensor a multiple of 32.
   package var alignedBytes: ByteCount
   package var tensorCount: Int
   /// Norms and biases are kept as 32-bit floats besides.
@@ -17,7 +17,7 @@ package struct RuntimeWeights: Sendable, Equatable {
 
   package init(_ inventory: TensorInventory) {
     alignedBytes = inventory.tensors.reduce(.zero) {
-      $0 + $1.bytes.aligned(to: RuntimeMemoryPlan.tensorAlignment)
+      $0 + $1.runtimeBytes.aligned(to: RuntimeMemoryPlan.tensorAlignment)
     }
     tensorCount = inventory.tensors.count
     vectorElements = inventory.tensors.reduce(0) { $0 + ($1.isKeptAsFloats ? $1.elements : 0) }
