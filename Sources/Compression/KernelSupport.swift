@@ -30,7 +30,8 @@ extension StorageFormat {
       case .f64, .i8, .i16, .i32, .i64: .none
       default: .portable
       }
-    default: .none
+    case .sparse: .none
+    default: .fast
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Hardware
-package import LanguageModel
+internal import LanguageModel
 internal import Quantities
 
 /// The rates of one calibration at one thread count, looked up by format and size.
