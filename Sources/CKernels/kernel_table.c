@@ -71,6 +71,9 @@ static const struct { uint16_t elements, bytes; } blocks[CK_TYPE_COUNT] = {
   [CK_Q6_K] = {256, 210}, [CK_Q8_K] = {256, 292}, [CK_IQ2_XXS] = {256, 66}, [CK_IQ2_XS] = {256, 74},
   [CK_IQ2_S] = {256, 82}, [CK_IQ3_XXS] = {256, 98}, [CK_IQ3_S] = {256, 110}, [CK_IQ1_S] = {256, 50},
   [CK_IQ1_M] = {256, 56}, [CK_IQ4_XS] = {256, 136}, [CK_TQ1_0] = {256, 54}, [CK_TQ2_0] = {256, 66},
+  [CK_INT4_G32] = {32, 19}, [CK_INT4_G64] = {64, 35}, [CK_INT4_G128] = {128, 67},
+  [CK_UINT8_G32] = {32, 35}, [CK_UINT8_G128] = {128, 131}, [CK_INT8_G128] = {128, 130},
+  [CK_NF4] = {64, 34}, [CK_FP4] = {64, 34}, [CK_FP8] = {128, 130},
 };
 
 static int is_type(int type) { return type >= 0 && type < CK_TYPE_COUNT; }

@@ -108,11 +108,11 @@ typedef struct {
 typedef struct {
   const char *name;
 
-  ck_matvec matvec[40];     // by ck_type; null for a type without a kernel of its own: decode and multiply floats
+  ck_matvec matvec[80];     // by ck_type; null for a type without a kernel of its own: decode and multiply floats
   void (*matvec_decoded)(ck_decoder decode, int64_t block_bytes, const void *weights, size_t row_bytes,
                          const float *x, float *y, int64_t begin, int64_t end, int64_t columns,
                          int64_t block_elements);
-  ck_decoder decode[40];    // by ck_type; null for a number that is no type
+  ck_decoder decode[80];    // by ck_type; null for a number that is no type
 
   // Products of many tokens: inputs are packed in groups of token_group tokens, padded with zeros.
   int64_t token_group;
