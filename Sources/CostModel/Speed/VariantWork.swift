@@ -35,22 +35,9 @@ package struct VariantWork: Sendable {
     let shares = TokenShares(
       model, hasHead: summary.entries.contains { $0.tensorClass == .outputHead }, embeddingElements: embeddingElements)
     for entry in summary.entries {
-<<<<<<< HEAD
-      let bytes = entry.bytes.magnitude
+      let bytes = (isInRuntime ? entry.runtimeBytes : entry.bytes).magnitude
       let share = shares.of(entry.tensorClass)
       guard share > 0 else { continue }
-=======
-      let bytes = (isInRuntime ? entry.runtimeBytes : entry.bytes).magnitude
-      let share: Double
-      switch entry.tensorClass {
-      case .embedding:
-        // A tied head reads the token table; other tables of the class are looked up by row.
-        guard !hasHead, embeddingElements > 0 else { continue }
-        share = min(1, Double(model.headElements) / Double(embeddingElements))
-      case .routedExperts: share = Double(model.activeExperts) / Double(model.experts)
-      default: share = 1
-      }
->>>>>>> 833ba1df4d20ad900c3fc5bec0017e1d2e0f36d9
       let isHead = entry.tensorClass == .embedding || entry.tensorClass == .outputHead
       parts.append(
         Part(
