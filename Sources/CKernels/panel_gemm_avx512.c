@@ -14,6 +14,7 @@
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), apply_to = function)
 
 #include "panel_folded_avx512.h"
+#include "panel_groups.h"
 
 enum { TILE_ROWS = 32, TILES = 4, CHUNK = 256, TOKENS = 6, MOST_SCALES = CHUNK / 16 };
 
@@ -63,6 +64,14 @@ static void unpack_panel(int type, const uint8_t *block, int64_t groups, int sid
     case CK_Q5_K: return unpack(&panel_q5_k, block, groups, side, tile);
     case CK_Q6_K: return unpack(&panel_q6_k, block, groups, side, tile);
     case CK_IQ4_XS: return unpack(&panel_iq4_xs, block, groups, side, tile);
+    case CK_INT4_G32: return unpack(&panel_int4_g32, block, groups, side, tile);
+    case CK_INT4_G64: return unpack(&panel_int4_g64, block, groups, side, tile);
+    case CK_INT4_G128: return unpack(&panel_int4_g128, block, groups, side, tile);
+    case CK_UINT8_G32: return unpack(&panel_uint8_g32, block, groups, side, tile);
+    case CK_UINT8_G128: return unpack(&panel_uint8_g128, block, groups, side, tile);
+    case CK_INT8_G128: return unpack(&panel_int8_g128, block, groups, side, tile);
+    case CK_NF4: return unpack(&panel_nf4, block, groups, side, tile);
+    case CK_FP4: return unpack(&panel_fp4, block, groups, side, tile);
   }
 }
 
@@ -123,7 +132,9 @@ static void multiply_tile(const ck_panel_job *job, const panel_tile *tile, const
                           floats sums[TOKENS][2]) {
   int64_t ahead = job->columns / 32 * CK_RECORD_WORDS * TOKENS;
   switch (job->type) {
-    case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K: return multiply(tile, records, groups, ahead, 1, 1, sums);
+    case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K:
+    case CK_INT4_G32: case CK_INT4_G64: case CK_INT4_G128: case CK_UINT8_G32: case CK_UINT8_G128:
+      return multiply(tile, records, groups, ahead, 1, 1, sums);
     case CK_Q6_K: return multiply(tile, records, groups, ahead, 2, 0, sums);
     case CK_Q2_K: return multiply(tile, records, groups, ahead, 1, 2, sums);
     default: return multiply(tile, records, groups, ahead, 1, 0, sums);
