@@ -11,15 +11,18 @@ package protocol WeightSource: AnyObject, Sendable {
   func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer
   /// Asks the system to read the tensor ahead of its use.
   func prefetch(tensor index: Int)
-  /// Gives back the memory of a range of the tensor's bytes, which are then read from the file again when touched.
+  /// Gives back the memory of a range of the tensor's bytes, which are not needed again.
   func discard(tensor index: Int, bytes range: Range<Int>)
   /// Rows of the tensor, from the first on, that lie interleaved in panels for the kernels; the others follow in order.
   func interleavedRows(ofTensor index: Int) -> Int
+  /// Whether the tensor is a copy in another order than the file's.
+  func isReordered(tensor index: Int) -> Bool
 }
 
 extension WeightSource {
   package func discard(tensor index: Int, bytes range: Range<Int>) {}
   package func interleavedRows(ofTensor index: Int) -> Int { 0 }
+  package func isReordered(tensor index: Int) -> Bool { false }
 
   /// The place of a tensor in the inventory by its name in the file; nil when there is none.
   package func index(ofTensorNamed name: String) -> Int? { inventory.fileNames.firstIndex(of: name) }
