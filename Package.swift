@@ -65,6 +65,9 @@ let package = Package(
         "CKernels", "CHostProbe",
       ]),
     floor(
+      "Training",
+      ["Quantities", "JSONText", "LanguageModel", "ModelFiles", "Inference"]),
+    floor(
       "Runner",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel",
@@ -88,7 +91,7 @@ let package = Package(
       "Planning",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "Recommender",
-        "Reports", "HardwareProbe", "ModelFiles", "Inference", "Runner", "Hub", "Archive", "Profiles",
+        "Reports", "HardwareProbe", "ModelFiles", "Inference", "Training", "Runner", "Hub", "Archive", "Profiles",
       ]),
 
     // Floor 4: faces.
@@ -96,7 +99,7 @@ let package = Package(
       name: "Terminal",
       dependencies: [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "Recommender",
-        "Reports", "Inference", "Profiles", "Planning",
+        "Reports", "Inference", "Training", "Profiles", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
@@ -121,6 +124,7 @@ let package = Package(
       "Inference",
       ["Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles", "CKernels"],
       resources: [.copy("Models"), .copy("Golden")]),
+    tests("Training", ["LanguageModel", "Compression", "CostModel", "ModelFiles", "Inference"]),
     tests(
       "Runner",
       [
@@ -152,7 +156,7 @@ var excludedFromProfiles: [String] {
   let neighbours = [
     "Archive", "CCurl", "CHostProbe", "CHwloc", "CKernels", "Compression", "CostModel", "Evidence", "Hardware",
     "HardwareProbe", "Hub", "Inference", "JSONText", "Jinja", "LanguageModel", "ModelFiles", "Planning", "Quantities",
-    "Recommender", "Reports", "Runner", "Terminal",
+    "Recommender", "Reports", "Runner", "Terminal", "Training",
   ]
   return ["Tests", "docs", "scripts", "reports", "README.md", "LICENSE", "CHANGELOG.md"]
     + neighbours.map { "Sources/\($0)" }
