@@ -66,6 +66,9 @@ let package = Package(
         "CKernels", "CHostProbe",
       ]),
     floor(
+      "Training",
+      ["Quantities", "JSONText", "LanguageModel", "ModelFiles", "Inference"]),
+    floor(
       "Runner",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel",
@@ -89,7 +92,7 @@ let package = Package(
       "Planning",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "Recommender",
-        "Reports", "HardwareProbe", "ModelFiles", "Inference", "Runner", "Hub", "Archive", "Profiles",
+        "Reports", "HardwareProbe", "ModelFiles", "Inference", "Training", "Runner", "Hub", "Archive", "Profiles",
       ]),
 
     // Floor 4: faces.
@@ -97,7 +100,7 @@ let package = Package(
       name: "Terminal",
       dependencies: [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "Recommender",
-        "Reports", "Inference", "Profiles", "Planning",
+        "Reports", "Inference", "Training", "Profiles", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
@@ -122,13 +125,14 @@ let package = Package(
       "Inference",
       ["Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles", "CKernels"],
       resources: [.copy("Models"), .copy("Golden")]),
+    tests("Training", ["LanguageModel", "Compression", "CostModel", "ModelFiles", "Inference"]),
     tests(
       "Runner",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "HardwareProbe",
         "Inference",
         "ModelFiles",
-      ]),
+      ], resources: [.copy("Fixtures")]),
     tests("Hub", ["Quantities", "JSONText", "LanguageModel", "ModelFiles"]),
     tests(
       "Archive",
@@ -153,7 +157,7 @@ var excludedFromProfiles: [String] {
   let neighbours = [
     "Archive", "CCurl", "CHostProbe", "CHwloc", "CKernels", "Compression", "CostModel", "Evidence", "Hardware",
     "HardwareProbe", "Hub", "Inference", "JSONText", "Jinja", "LanguageModel", "ModelFiles", "Planning", "Quantities",
-    "Recommender", "Reports", "Runner", "Terminal",
+    "Recommender", "Reports", "Runner", "Terminal", "Training",
   ]
   return ["Tests", "docs", "scripts", "reports", "README.md", "LICENSE", "CHANGELOG.md"]
     + neighbours.map { "Sources/\($0)" }
