@@ -18,6 +18,12 @@ package struct Platform: Sendable {
   /// What computes, where the engine does not support it.
   package let unsupportedDevice: String?
 
+  /// Where the engine puts the model, for its memory.
+  var placement: EngineMemory.Placement {
+    EngineMemory.Placement(
+      isOnDevice: device != nil, devices: max(1, deviceCount), deviceMemory: device?.memoryTotal.value)
+  }
+
   /// - Parameters:
   ///   - engine: nil takes the built-in runtime for a machine at hand without a graphics processor, else llama.cpp.
   ///   - threads: nil takes as many as were measured to be fastest, or one per core that may be used.

@@ -5,8 +5,11 @@ internal import LanguageModel
 /// What a calibration measures, and how much of it.
 struct CalibrationPlan {
   /// Formats with kernels of their own get every size; the others, which are decoded first, fewer.
-  let fast = BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .fast }
+  let fast =
+    BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .fast }.map(RuntimeFormat.init)
+    + RuntimeFormat.groups
   let decoded = BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .portable }
+    .map(RuntimeFormat.init)
   /// Rounds over all formats: a disturbance hits one round of each, not all rounds of one.
   let rounds = 11
   let decodedRounds = 3

@@ -130,14 +130,14 @@ package struct Calibrator {
   private func products(_ probe: KernelProbe, _ samples: inout RateSamples) {
     for round in 0..<plan.rounds {
       for format in plan.fast {
-        progress("products in \(format.rawValue), round \(round + 1) of \(plan.rounds)")
+        progress("products in \(format.name), round \(round + 1) of \(plan.rounds)")
         probe.use(format)
         matvecs(probe, format, plan.jobBytes, &samples)
         if round < plan.batchRounds { gemm(probe, format, &samples) }
       }
       guard round < plan.decodedRounds else { continue }
       for format in plan.decoded {
-        progress("products in \(format.rawValue), round \(round + 1) of \(plan.decodedRounds)")
+        progress("products in \(format.name), round \(round + 1) of \(plan.decodedRounds)")
         probe.use(format)
         matvecs(probe, format, [plan.decodedJobBytes], &samples)
         if round == 0 { gemm(probe, format, &samples) }
@@ -147,7 +147,7 @@ package struct Calibrator {
 
   /// One walk through the region per job size.
   private func matvecs(
-    _ probe: KernelProbe, _ format: BlockFormat, _ sizes: [Int], _ samples: inout RateSamples
+    _ probe: KernelProbe, _ format: RuntimeFormat, _ sizes: [Int], _ samples: inout RateSamples
   ) {
     let isDirect = probe.isDirect(format)
     for size in sizes {
@@ -159,18 +159,18 @@ package struct Calibrator {
         while Double(bytes) < target * 0.9 { bytes += probe.matvec(rows: rows, columns: plan.columns) }
       }
       samples.add(
-        .init(.matvec, format: format.rawValue, operandBytes: size, columns: plan.columns), Double(bytes) / seconds)
+        .init(.matvec, format: format.name, operandBytes: size, columns: plan.columns), Double(bytes) / seconds)
     }
   }
 
-  private func gemm(_ probe: KernelProbe, _ format: BlockFormat, _ samples: inout RateSamples) {
+  private func gemm(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
     for columns in plan.productColumns {
       let rows = probe.isDirect(format) ? plan.productRows : plan.productRows / 4
       var operations = 0.0
       let seconds = Timing.seconds { operations = probe.gemm(rows: rows, columns: columns, tokens: plan.tokens) }
       samples.add(
         .init(
-          .gemm, format: format.rawValue, batch: plan.tokens, operandBytes: rows * probe.rowBytes(columns: columns),
+          .gemm, format: format.name, batch: plan.tokens, operandBytes: rows * probe.rowBytes(columns: columns),
           columns: columns), operations / seconds)
     }
   }

@@ -176,7 +176,10 @@ import Testing
     #expect(try support(.tinyLlama, "iq2_xs") == .portable)
     // 896 columns are no multiple of 256: most tensors fall back to q5_0.
     #expect(try support(.qwen25With05B, "q4_k_m") == .fast)
-    #expect(try support(.tinyLlama, "awq4-g128") == .none)
+    for name in ["awq4-g128", "gptq3-g64", "gptq8-row-act", "nf4-dq", "fp4", "int8", "w8a8", "fp8", "fp8-block"] {
+      #expect(try support(.tinyLlama, name) == .fast, "\(name)")
+    }
+    #expect(try support(.tinyLlama, "sparse-2:4") == .none)
     #expect(try support(.tinyLlama, "bf16") == .fast)
     #expect(KernelSupport.none.sentence == "No kernel yet, not runnable here.")
   }

@@ -45,6 +45,12 @@ import Testing
     try Program.with { program in
       let made = program.dataHome.appendingPathComponent("made.gguf").path
       try expectDocumented(try program.run("compress", storiesFile, made, "--variant", "q8_0", "--json"))
+      let text = "Tom had a red ball. He ran with it to the park and saw a big dog there."
+      try expectDocumented(
+        try program.run(
+          "train", storiesFile, made + ".lora", "--lora", "1", "--steps", "1", "--batch", "1", "--context", "8",
+          "--text",
+          text, "--valid", text, "--json"))
       let tasks = try program.write(
         #"{"question": "Once upon a", "choices": ["time", "x"], "answer": 0}"#, to: "t.jsonl")
       try expectDocumented(

@@ -34,7 +34,7 @@ package struct CalibratedSpeed: SpeedModel {
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {
-      let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+      let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
       time.weights += part.bytes / rate.perSecond
       spread += part.bytes / rate.perSecond * rate.spread
       time.weightTransfer += readBandwidth > 0 ? part.bytes / readBandwidth : 0
@@ -67,11 +67,11 @@ package struct CalibratedSpeed: SpeedModel {
     for part in work.parts {
       if part.isHead {
         // Only the last token's logits are asked for.
-        let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+        let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
         time.weights += part.bytes / rate.perSecond
         continue
       }
-      let rate = try rates.gemm(part.format, batch: batch, jobBytes: part.jobBytes)
+      let rate = try rates.gemm(part.kernel, batch: batch, jobBytes: part.jobBytes)
       let seconds = 2 * part.elements * prompt / rate.perSecond
       time.weights += seconds
       spread += seconds * rate.spread

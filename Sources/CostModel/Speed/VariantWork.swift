@@ -8,6 +8,8 @@ package struct VariantWork: Sendable {
   /// Weights that one kind of product reads.
   package struct Part: Sendable {
     package var family: FormatFamily
+    /// What rates are looked up by: how the runtime keeps the weights, or how they are stored.
+    package var kernel: String
     package var format: StorageFormat
     /// Stored bytes that a decode step of one sequence reads.
     package var bytes: Double
@@ -23,7 +25,9 @@ package struct VariantWork: Sendable {
 
   package let parts: [Part]
 
-  package init(_ summary: VariantSummary, _ model: ModelWork) {
+  /// - Parameter isInRuntime: whether the built-in runtime reads the weights, in its own formats, rather than another
+  ///   engine as they are stored.
+  package init(_ summary: VariantSummary, _ model: ModelWork, isInRuntime: Bool = false) {
     var parts: [Part] = []
     parts.reserveCapacity(summary.entries.count)
     var embeddingElements = 0
@@ -31,13 +35,15 @@ package struct VariantWork: Sendable {
     let shares = TokenShares(
       model, hasHead: summary.entries.contains { $0.tensorClass == .outputHead }, embeddingElements: embeddingElements)
     for entry in summary.entries {
-      let bytes = entry.bytes.magnitude
+      let bytes = (isInRuntime ? entry.runtimeBytes : entry.bytes).magnitude
       let share = shares.of(entry.tensorClass)
       guard share > 0 else { continue }
       let isHead = entry.tensorClass == .embedding || entry.tensorClass == .outputHead
       parts.append(
         Part(
-          family: FormatFamily(entry.format), format: entry.format, bytes: bytes * share,
+          family: FormatFamily(entry.format),
+          kernel: isInRuntime ? entry.runtimeFormat?.name ?? entry.format.name : entry.format.name,
+          format: entry.format, bytes: bytes * share,
           elements: Double(entry.elements) * share,
           jobBytes: isHead ? bytes * share : bytes * share / Double(entry.tensors) * Self.tensorsPerJob(entry),
           allBytes: isHead ? bytes * share : bytes, isHead: isHead,

@@ -3,6 +3,7 @@ import ArgumentParser
 import Compression
 import CostModel
 import Evidence
+import Inference
 import JSONText
 import Planning
 import Quantities
@@ -15,7 +16,7 @@ struct RunOptions: ParsableArguments {
     name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
     transform: ThreadCount.parse)
   var threads: Int?
-  @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
+  @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
   @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
   var repack = true
