@@ -68,6 +68,9 @@ package struct Calibrator {
       duration: Seconds(Timing.now() - start), rates: samples.rates, overheads: overheads, warnings: samples.warnings)
   }
 
+  /// What threads are counted by: a format that most machines run well.
+  private static let trialFormat = RuntimeFormat(.q8_0)
+
   /// The same two products with each count of threads.
   private func trials() throws(LanguageRuntimeError) -> [ThreadChoice.Trial] {
     var trials: [ThreadChoice.Trial] = []
@@ -76,11 +79,11 @@ package struct Calibrator {
       let pool = try ThreadPool(count: count)
       defer { pool.stop() }
       let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
-      probe.use(.q8_0)
+      probe.use(Self.trialFormat)
       var (decode, prefill) = (RateSamples(threads: count), RateSamples(threads: count))
       for _ in 0..<plan.repeats {
-        matvecs(probe, .q8_0, [plan.trialJobBytes], &decode)
-        gemm(probe, .q8_0, &prefill)
+        matvecs(probe, Self.trialFormat, [plan.trialJobBytes], &decode)
+        gemm(probe, Self.trialFormat, &prefill)
       }
       trials.append(
         .init(
