@@ -117,7 +117,9 @@ package struct Trainer: Sendable {
     switch request.adaptation {
     case .frozen: break
     case .allWeights: steps.append("trained")
-    case .lora(let lora): steps.append("lora-\(lora.rank)" + (request.merges ? "-merged" : ""))
+    case .lora(let lora):
+      if let base = lora.base { steps.append(base.rawValue) }
+      steps.append("lora-\(lora.rank)" + (request.merges ? "-merged" : ""))
     }
     return steps.joined(separator: "+")
   }
