@@ -112,7 +112,7 @@ package struct Trainer: Sendable {
     switch request.start {
     case .file: break
     case .layers(let kept): if kept.count < layers { steps.append("depth-\(layers - kept.count)") }
-    case .student: return "student:\(request.teacher?.description.name ?? request.source.description.name)"
+    case .student: return request.teacher.map { "student:\($0.description.name)" } ?? "student"
     }
     switch request.adaptation {
     case .frozen: break
