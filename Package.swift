@@ -112,7 +112,7 @@ let package = Package(
     tests("Hardware", ["Quantities", "JSONText"]),
     tests("LanguageModel", ["Quantities", "JSONText", "Profiles"]),
     tests("Compression", ["Quantities", "LanguageModel", "Profiles"]),
-    tests("Evidence", ["Quantities", "JSONText"]),
+    tests("Evidence", ["Quantities", "JSONText", "Compression"]),
     tests("CostModel", ["Quantities", "Hardware", "LanguageModel", "Compression", "Evidence", "Profiles"]),
     tests(
       "Recommender", ["Quantities", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "Profiles"]),

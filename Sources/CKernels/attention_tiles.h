@@ -25,7 +25,8 @@ static void score_tile(const ck_attention *job, int64_t i, int64_t tile, int64_t
   float largest = state->largest;
   for (int k = 0; k < TILE; k++) state->scores[k] = -INFINITY;
   for (int64_t p = from; p < to; p++) {
-    float score = soft_capped(dot(query, keys + (p - tile) * job->width, job->width) * job->scale, job->cap);
+    float product = dot(query, keys + (p - tile) * job->width, job->width);
+    float score = soft_capped(product * job->scale, job->cap) + distance_bias(job, i, p);
     state->scores[p - tile] = score;
     largest = score > largest ? score : largest;
   }

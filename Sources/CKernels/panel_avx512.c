@@ -17,7 +17,7 @@
 #include "panel_fp8.h"
 
 // Far enough to hide a memory access, near enough to stay in the second cache until it is used.
-enum { PREFETCH_BYTES = 8192 };
+enum { PREFETCH_BYTES = 16384 };
 
 static inline vec broadcast(int32_t value) { return _mm512_set1_epi32(value); }
 static inline floats broadcast_float(int32_t bits) { return _mm512_castsi512_ps(_mm512_set1_epi32(bits)); }

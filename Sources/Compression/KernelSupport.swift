@@ -42,3 +42,8 @@ extension VariantSummary {
   /// The weakest support among the formats of the matrices.
   package var kernelSupport: KernelSupport { entries.map(\.format.kernelSupport).min() ?? .none }
 }
+
+extension TensorInventory {
+  /// The weakest support among the formats of the matrices.
+  package var kernelSupport: KernelSupport { tensors.map(\.format.kernelSupport).min() ?? .none }
+}

@@ -23,6 +23,9 @@ package struct Calibration: Sendable, Equatable {
       /// Multiply-adds of 32-bit floats, and of 8-bit integers, from registers alone; operations per second.
       case floatPeak = "float-peak"
       case integerPeak = "integer-peak"
+      /// Products of one token and of many with so many threads, to choose their number; bytes and operations per second.
+      case decodeTrial = "decode-trial"
+      case prefillTrial = "prefill-trial"
     }
     package var operation: Operation
     /// The weight or cache format; empty where there is none.

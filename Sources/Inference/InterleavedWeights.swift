@@ -101,6 +101,7 @@ final class InterleavedWeights: WeightSource {
   var allocated: ByteCount { ByteCount(slab.count) }
   func prefetch(tensor index: Int) {}
   func interleavedRows(ofTensor index: Int) -> Int { interleaving.rows(ofTensor: index) }
+  func isReordered(tensor index: Int) -> Bool { source.isReordered(tensor: index) }
 
   func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer {
     guard let offset = offsets[index] else { return source.bytes(ofTensor: index) }

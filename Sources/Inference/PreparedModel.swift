@@ -36,6 +36,8 @@ struct PreparedModel: @unchecked Sendable {
   let source: any WeightSource
   let architecture: ModelArchitecture
   let embedding: PreparedMatrix
+  /// Of the embedded tokens (Bloom).
+  let embeddingNorm: PreparedNorm?
   /// Learnt positions, a row for each.
   let positions: PreparedMatrix?
   let head: PreparedLinear
@@ -57,6 +59,7 @@ struct PreparedModel: @unchecked Sendable {
     self.source = source
     self.architecture = architecture
     embedding = try finder.matrix(.tokenEmbedding, rows: vocabulary, columns: hidden)
+    embeddingNorm = try finder.optionalNorm(.embeddingNorm, .embeddingNormBias, count: hidden)
     positions =
       finder.has(.positionEmbedding)
       ? try finder.matrix(.positionEmbedding, rows: finder.rows(.positionEmbedding), columns: hidden) : nil
@@ -88,12 +91,6 @@ struct PreparedModel: @unchecked Sendable {
     guard RuntimeSupport.modelTypes.contains(architecture.modelType) else {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType, reason: "no test holds its forward pass to another implementation's")
-    }
-    // Only a file's tensors have an order; a GGUF file's is the pass's own.
-    if architecture.forward.fusesByGroup, !inventory.fileNames.isEmpty {
-      throw .unsupportedArchitecture(
-        modelType: architecture.modelType,
-        reason: "its checkpoint keeps queries, keys and values in another order; convert it to GGUF")
     }
     if let index = architecture.layers.firstIndex(where: { !RuntimeSupport.runs($0) }) {
       throw .unsupportedArchitecture(

@@ -99,8 +99,7 @@ package struct Products: @unchecked Sendable {
     let activations = quantized.prepare(x, columns: columns, for: parts, row: kernels.row)
     if let conversion { pool.clock?.end(.conversion, conversion) }
     let total = parts.reduce(0) { $0 + $1.pieces }
-    // Chunks are small enough that the last one to finish keeps nobody waiting long.
-    pool.forEachChunk(of: total, grain: max(1, total / (pool.count * 8))) { _, range in
+    pool.forEachChunk(of: total, grain: pieces(of: total, rowBytes: matrices.first?.rowBytes ?? 1)) { _, range in
       guard !isIdle else { return }
       var start = 0
       for part in parts {
@@ -117,6 +116,13 @@ package struct Products: @unchecked Sendable {
       }
     }
   }
+
+  /// Pieces of sixteen rows that a thread takes at a time: few enough that the last one to finish keeps nobody waiting
+  /// long, many enough that taking them costs nothing.
+  private func pieces(of total: Int, rowBytes: Int) -> Int {
+    max(1, min(total / (pool.count * 8), Self.chunkBytes / (rowBytes * Interleaving.panelRows)))
+  }
+  private static let chunkBytes = 64 << 10
 
   private func multiply(_ part: ProductPart, rows: Range<Int>, _ activations: ck_activations) {
     let matrix = part.matrix

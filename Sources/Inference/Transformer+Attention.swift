@@ -21,11 +21,14 @@ extension Transformer {
       for row in rows { position(row, chunk.first + row, attention, place) }
     }
     clock?.lap(.rotation)
+    let scale = rules.attentionScale ?? 1 / Double(attention.shape.keyWidth).squareRoot()
+    let slopes = rules.distanceBias.map { bias in
+      bias.slopeExponents(heads: attention.shape.heads).map { Float(exp2($0) * (bias.isScaled ? scale : 1)) }
+    }
     AttentionPass(
       attention: attention.shape, cache: cache, place: place, queries: queries, mixed: mixed,
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
-      scale: Float(rules.attentionScale ?? 1 / Double(attention.shape.keyWidth).squareRoot()),
-      cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks
+      scale: Float(scale), cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks, slopes: slopes
     ).run(tokens: chunk.tokens, at: chunk.first, on: products.pool)
     clock?.lap(.attention)
     apply(attention.output, to: mixed, tokens: chunk.tokens, into: y)
@@ -42,7 +45,7 @@ extension Transformer {
       let factor = 1 + growth.scale * log(1 + (Double(position) / growth.length).rounded(.down))
       ck_scale(queries, Float(factor), Int64(attention.query.matrix.rows))
     }
-    if shape.isRotated {
+    if shape.isRotated, rules.distanceBias == nil {
       let table = shape.window == nil ? rope : windowRope ?? rope
       for head in 0..<shape.heads { rotate(queries + head * shape.keyWidth, row, table) }
       for head in 0..<shape.keyValueHeads { rotate(keys + head * shape.keyWidth, row, table) }

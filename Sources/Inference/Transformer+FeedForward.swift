@@ -38,7 +38,7 @@ extension Transformer {
     let isGated = network.gate != nil
     addRows(network.gate?.bias, to: gate, width: width, tokens: tokens)
     addRows(network.up.bias, to: isGated ? up : gate, width: width, tokens: tokens)
-    products.pool.forEachChunk(of: tokens * width, grain: 16_384) { _, range in
+    products.pool.forEachChunk(of: tokens * width, grain: 2048) { _, range in
       let start = range.lowerBound
       let count = Int64(range.count)
       if isGated, rules.activation == .silu {

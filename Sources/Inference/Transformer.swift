@@ -104,11 +104,12 @@ struct Transformer: @unchecked Sendable {
     return logits
   }
 
-  // x = scale · embedding[token] + positions[position]
+  // x = norm(scale · embedding[token]) + positions[position]
   private func embed(_ tokens: ArraySlice<Int32>, at first: Int, into x: UnsafeMutablePointer<Float>) {
     for (row, token) in tokens.enumerated() {
       model.embedding.decode(row: Int(token), into: x + row * hidden, with: kernels)
       if rules.embeddingScale != 1 { ck_scale(x + row * hidden, Float(rules.embeddingScale), Int64(hidden)) }
+      if let norm = model.embeddingNorm { normalise(x + row * hidden, norm, width: hidden, into: x + row * hidden) }
       guard let positions = model.positions else { continue }
       let learnt = buffers.floats(.projected)  // (d)
       positions.decode(row: first + row + rules.positionOffset, into: learnt, with: kernels)

@@ -82,8 +82,8 @@ extension PlanningSession {
     workload.contextTokens = min(workload.contextTokens, file.description.architecture.contextLength ?? .max)
     try Measurer.checkFit(
       file.description, variant: "the file has it", workload: workload, on: machine,
-      threads: options.threads ?? machine.processor.usableCores)
-    let pool = try ThreadPool(count: options.threads ?? machine.processor.usableCores)
+      threads: options.threads ?? ThreadChoice(machine).threads)
+    let pool = try ThreadPool(count: options.threads ?? ThreadChoice(machine).threads)
     defer { pool.stop() }
     let session = try InferenceSession(
       architecture: file.description.architecture, weights: weights, workload: workload,

@@ -60,17 +60,18 @@ extension PlanningSession {
     let name = variant?.name ?? (weights == nil ? CompressionVariant.original.name : "as the file has it")
     var request = MeasurementRequest(
       model: try (variant ?? .original).applied(to: description), variant: name, weights: weights, workload: workload,
-      threads: options.threads ?? machine.processor.usableCores, mode: weights == nil ? options.mode : .full,
+      threads: options.threads ?? ThreadChoice(machine).threads, mode: weights == nil ? options.mode : .full,
       samples: options.samples)
     request.profiles = options.profiles
     let measurer = Measurer(
       machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
       toolVersion: options.toolVersion,
       progress: options.progress, isCancelled: options.isCancelled)
-    let measurement = try measurer.measure(request)
+    var measurement = try measurer.measure(request)
     var kept = measurement
     kept.profile = nil
     try archive.save(kept)
+    if options.threads == nil { measurement.threadsReason = ThreadChoice(machine).reason }
     return measurement
   }
 

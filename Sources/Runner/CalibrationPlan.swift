@@ -21,6 +21,8 @@ struct CalibrationPlan {
   let decodedJobBytes = 1 << 20
   /// Bytes of one matrix-vector job: a small layer's, a large layer's, an output head.
   let jobBytes = [1 << 20, 8 << 20, 48 << 20]
+  /// The job that threads are counted with: a layer's.
+  let trialJobBytes = 8 << 20
   let columns = 2048
   /// Tokens of a product with many vectors, and its matrix.
   let tokens = 512
@@ -28,7 +30,11 @@ struct CalibrationPlan {
   let productColumns = [2048]
   /// Head widths of the attention that is measured.
   let headWidths = [64, 128]
-  let context = 576
+  /// Positions that a token sees: of a usual conversation, and more than the near caches hold.
+  let contexts = [576, 4096]
+  let promptAttentionRepeats = 2
+  /// Layers with a cache of their own.
+  let attentionLayers = 8
   /// Some milliseconds of multiply-adds.
   let peakRounds = 1 << 20
   /// Passes without products per sample.

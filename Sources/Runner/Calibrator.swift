@@ -39,18 +39,25 @@ package struct Calibrator {
     return min(wanted, (machine.memory.usable.value ?? wanted) / 8)
   }
 
+  /// - Parameter threads: nil takes the count that proves fastest.
   /// - Throws: `LanguageRuntimeError` when memory or threads are refused.
-  package func calibrate(threads: Int) throws(LanguageRuntimeError) -> Calibration {
+  package func calibrate(threads: Int?) throws(LanguageRuntimeError) -> Calibration {
     let start = Timing.now()
     let resident = ResidentMemory.now()
+    let trials = try self.trials()
+    let threads = threads ?? ThreadChoice.best(of: trials)?.threads ?? machine.processor.usableCores
     var samples = RateSamples(threads: threads)
+    for trial in trials {
+      samples.add(.init(.decodeTrial, threads: trial.threads), trial.decode)
+      samples.add(.init(.prefillTrial, threads: trial.threads), trial.prefill)
+    }
     let pool = try ThreadPool(count: threads)
     defer { pool.stop() }
     let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
     try readBandwidth(&samples, most: threads)
     peaks(probe, &samples)
     products(probe, &samples)
-    try attention(pool, &samples)
+    try attention(probe, &samples)
     let barrier = self.barrier(probe)
     let overheads =
       [Calibration.Overhead(.barrier, threads: threads, amount: barrier.middle, low: barrier.low, high: barrier.high)]
@@ -59,6 +66,27 @@ package struct Calibrator {
     return Calibration(
       date: Timing.date(), toolVersion: toolVersion, kernelSet: kernels.name.rawValue,
       duration: Seconds(Timing.now() - start), rates: samples.rates, overheads: overheads, warnings: samples.warnings)
+  }
+
+  /// The same two products with each count of threads.
+  private func trials() throws(LanguageRuntimeError) -> [ThreadChoice.Trial] {
+    var trials: [ThreadChoice.Trial] = []
+    for count in ThreadChoice.candidates(for: machine.processor) {
+      progress("products with \(count) \(count == 1 ? "thread" : "threads")")
+      let pool = try ThreadPool(count: count)
+      defer { pool.stop() }
+      let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
+      probe.use(.q8_0)
+      var (decode, prefill) = (RateSamples(threads: count), RateSamples(threads: count))
+      for _ in 0..<plan.repeats {
+        matvecs(probe, .q8_0, [plan.trialJobBytes], &decode)
+        gemm(probe, .q8_0, &prefill)
+      }
+      trials.append(
+        .init(
+          threads: count, decode: decode.rates.first?.perSecond ?? 0, prefill: prefill.rates.first?.perSecond ?? 0))
+    }
+    return trials
   }
 
   private static func process(_ resident: ByteCount?, threads: Int) -> [Calibration.Overhead] {
@@ -147,25 +175,45 @@ package struct Calibrator {
     }
   }
 
-  private func attention(_ pool: ThreadPool, _ samples: inout RateSamples) throws(LanguageRuntimeError) {
+  private func attention(_ probe: KernelProbe, _ samples: inout RateSamples) throws(LanguageRuntimeError) {
     for format in [KeyValueFormat.f16, .q8_0, .f32] {
       for width in plan.headWidths {
         progress("attention, \(format.rawValue) cache, heads of \(width)")
         let shape = Attention(heads: 2048 / width, keyValueHeads: 512 / width, keyWidth: width, valueWidth: width)
-        let probe = try AttentionProbe(
-          shape, context: 1024, format: format, layers: 8, kernels: kernels, pool: pool)
-        for _ in 0..<plan.repeats {
-          var operations = 0.0
-          let decode = Timing.seconds { for _ in 0..<4 { operations += probe.run(tokens: 1, at: plan.context) } }
-          samples.add(.init(.attention, format: format.rawValue, columns: width), operations / decode)
-        }
-        for _ in 0..<3 {
-          var operations = 0.0
-          let prefill = Timing.seconds { operations = probe.run(tokens: plan.tokens, at: 0, layers: 2) }
-          samples.add(
-            .init(.attentionPrefill, format: format.rawValue, batch: plan.tokens, columns: width), operations / prefill)
+        let attention = try AttentionProbe(
+          shape, context: (plan.contexts.max() ?? 0) + plan.tokens, format: format, layers: plan.attentionLayers,
+          kernels: kernels, pool: probe.pool)
+        let bytes = Double(2 * 512) * format.bitsPerElement / 8
+        for context in plan.contexts {
+          attend(
+            attention, probe, at: context,
+            key: { operation, batch, positions in
+              RateSamples.Key(
+                operation, format: format.rawValue, batch: batch, operandBytes: Int(bytes * Double(positions)),
+                columns: width)
+            }, &samples)
         }
       }
+    }
+  }
+
+  /// One token behind so many cached ones, and the last of a prompt's chunks that ends there.
+  private func attend(
+    _ attention: AttentionProbe, _ probe: KernelProbe, at context: Int,
+    key: (Calibration.Rate.Operation, _ batch: Int, _ positions: Int) -> RateSamples.Key, _ samples: inout RateSamples
+  ) {
+    for _ in 0..<plan.repeats {
+      // In a pass the weights of a layer went through the caches since its keys and values did.
+      _ = probe.read()
+      var operations = 0.0
+      let seconds = Timing.seconds { operations = attention.run(tokens: 1, at: context) }
+      samples.add(key(.attention, 1, context), operations / seconds)
+    }
+    let first = max(0, context - plan.tokens) / plan.tokens * plan.tokens
+    for _ in 0..<plan.promptAttentionRepeats {
+      var operations = 0.0
+      let seconds = Timing.seconds { operations = attention.run(tokens: plan.tokens, at: first, layers: 1) }
+      samples.add(key(.attentionPrefill, plan.tokens, first + plan.tokens), operations / seconds)
     }
   }
 

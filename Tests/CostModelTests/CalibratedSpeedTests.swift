@@ -94,6 +94,28 @@ import Testing
     }
   }
 
+  @Test func `attention over many positions takes the rate of caches as large`() throws {
+    let near = Self.rate(.attention, "f16", 512 * 1024, 80e9)
+    let far = Self.rate(.attention, "f16", 4096 * 1024, 40e9)
+    let book = RateBook(
+      Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9), near, far]), threads: 2)
+    #expect(book.attention(.attention, .f16, width: 64) == 80e9)
+    #expect(book.attention(.attention, .f16, width: 64, cachedBytes: 1e9) == 40e9)
+    let calibration = Self.calibration(Self.flat.rates + [near, far])
+    let model = try Fixture.model("TinyLlama-1.1B")
+    func attention(_ prompt: Int) throws -> Double {
+      let workload = Workload(promptTokens: prompt, generatedTokens: 0, contextTokens: 8192)
+      let estimate = Fixture.estimator(model, on: Fixture.host(calibration: calibration), workload)
+        .estimate(try Fixture.variant("f16"))
+      return try #require(estimate.decodeTime).attention
+    }
+    // 22 layers of 32 heads of 64, keys and values, a multiply-add each; four KV heads make 1024 elements in two bytes.
+    func operations(_ positions: Int) -> Double { Double(22 * 2 * 2 * 32 * 64 * positions) }
+    #expect(try abs(attention(512) / (operations(512) / 80e9) - 1) < 1e-9)
+    #expect(try abs(attention(4096) / (operations(4096) / 40e9) - 1) < 1e-9)
+    #expect(try abs(attention(8192) / (operations(8192) / 40e9) - 1) < 1e-9)
+  }
+
   @Test func `a format that was not measured has no speed, and says so`() throws {
     let book = RateBook(Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9)]), threads: 2)
     #expect(throws: NoSpeed("no kernel for q4_k was measured here")) {

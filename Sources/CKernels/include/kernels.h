@@ -75,6 +75,7 @@ typedef struct {
   float scale;
   float cap;                // scores become cap · tanh(score / cap); 0 for none
   const float *sinks;       // [count] a score that each query sees besides, without a value; null for none
+  const float *slopes;      // [count] a score loses so much for each position before the query's, last − 1; null for none
   float *out;
   float *scratch;
 } ck_attention;

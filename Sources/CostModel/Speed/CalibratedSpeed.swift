@@ -52,7 +52,10 @@ package struct CalibratedSpeed: SpeedModel {
   private func attention(_ model: ModelWork) -> Double {
     let transfer = readBandwidth > 0 ? model.cacheBytesRead / readBandwidth : 0
     let cache = model.workload.keyValueFormat
-    guard let rate = rates.attention(.attention, cache, width: model.headWidth) else { return transfer }
+    let seen = model.cachedBytesOfLayer(positions: Double(model.middlePosition))
+    guard let rate = rates.attention(.attention, cache, width: model.headWidth, cachedBytes: seen) else {
+      return transfer
+    }
     return max(transfer, model.attentionOperations / rate)
   }
 
@@ -76,7 +79,10 @@ package struct CalibratedSpeed: SpeedModel {
     }
     spread /= max(time.weights, .leastNormalMagnitude)
     let cache = model.workload.keyValueFormat
-    if let rate = rates.attention(.attentionPrefill, cache, width: model.headWidth) {
+    // Chunks towards the end see more and do more: weighted by their operations they end at two thirds of a long
+    // prompt, and a single one at its end.
+    let seen = model.cachedBytesOfLayer(positions: (2 * prompt + Double(batch)) / 3)
+    if let rate = rates.attention(.attentionPrefill, cache, width: model.headWidth, cachedBytes: seen) {
       time.attention = model.promptAttentionOperations / rate
     }
     time.elementwise = elementwise.prefill.map { model.activationBytes * prompt / $0 } ?? 0

@@ -14,6 +14,8 @@ package struct ModelWork: Sendable {
   package let activeExperts: Int
   /// Cached bytes that a decode step of one sequence reads, half-way through the generation.
   package let cacheBytesRead: Double
+  /// The position half-way through the generation.
+  package let middlePosition: Int
   /// Multiply-adds of attention over those positions, in operations.
   package let attentionOperations: Double
   /// Operations of attention over the whole prompt, causal.
@@ -36,6 +38,7 @@ package struct ModelWork: Sendable {
     activeExperts = max(1, min(routed?.activeExperts ?? 1, routed?.experts ?? 1))
     let prompt = min(workload.promptTokens, workload.contextTokens)
     let middle = min(prompt + workload.generatedTokens / 2, workload.contextTokens)
+    middlePosition = middle
     var sums = Sums()
     for layer in architecture.layers { sums.add(layer, hidden: architecture.hiddenSize, prompt: prompt, at: middle) }
     cacheBytesRead = sums.cached * workload.keyValueFormat.bitsPerElement / 8
@@ -44,6 +47,11 @@ package struct ModelWork: Sendable {
     stateBytes = Double(architecture.stateElements) * 4 * 2
     activations = sums.activations
     headWidth = sums.headWidth
+  }
+
+  /// Keys and values of a mean layer over so many positions.
+  func cachedBytesOfLayer(positions: Double) -> Double {
+    cacheBytesRead / Double(max(1, layers)) * positions / Double(max(1, middlePosition))
   }
 
   /// The share of the routed experts' weights that a pass over `tokens` tokens reads.

@@ -24,8 +24,8 @@ package struct RateBook: Sendable {
   private let all: [Calibration.Rate]
   private let products: [String: RateCurve]
   private let batchedProducts: [String: [(batch: Int, curve: RateCurve)]]
-  private let attentionRates: [KeyValueFormat: [(width: Int, perSecond: Double)]]
-  private let promptAttentionRates: [KeyValueFormat: [(width: Int, perSecond: Double)]]
+  private let attentionRates: [KeyValueFormat: [(width: Int, curve: RateCurve)]]
+  private let promptAttentionRates: [KeyValueFormat: [(width: Int, curve: RateCurve)]]
   private let overheads: [Calibration.Overhead]
 
   /// - Parameter threads: the count wanted; the nearest one with matrix-vector rates is taken.
@@ -81,21 +81,28 @@ package struct RateBook: Sendable {
   }
 
   /// Operations per second of attention with heads of about that width; of another cache format when need be.
-  package func attention(_ operation: Calibration.Rate.Operation, _ format: KeyValueFormat, width: Int) -> Double? {
+  ///
+  /// - Parameter cachedBytes: keys and values of a layer that are seen: many come from farther away than few.
+  package func attention(
+    _ operation: Calibration.Rate.Operation, _ format: KeyValueFormat, width: Int, cachedBytes: Double = 0
+  ) -> Double? {
     let table = operation == .attention ? attentionRates : promptAttentionRates
     let points = table[format] ?? table[.f16]
-    return points?.min { Self.distance($0.width, width) < Self.distance($1.width, width) }?.perSecond
+    return points?.min { Self.distance($0.width, width) < Self.distance($1.width, width) }?
+      .curve.rate(at: cachedBytes).perSecond
   }
 
   private static func attentionRates(
     _ rates: [Calibration.Rate], _ operation: Calibration.Rate.Operation
-  ) -> [KeyValueFormat: [(width: Int, perSecond: Double)]] {
-    var result: [KeyValueFormat: [(width: Int, perSecond: Double)]] = [:]
+  ) -> [KeyValueFormat: [(width: Int, curve: RateCurve)]] {
+    var result: [KeyValueFormat: [Calibration.Rate]] = [:]
     for rate in rates where rate.operation == operation {
-      guard let format = KeyValueFormat(rawValue: rate.format) else { continue }
-      result[format, default: []].append((rate.columns, rate.perSecond))
+      if let format = KeyValueFormat(rawValue: rate.format) { result[format, default: []].append(rate) }
     }
-    return result
+    return result.mapValues { rates in
+      Dictionary(grouping: rates, by: \.columns).map { (width: $0.key, curve: RateCurve($0.value)) }
+        .sorted { $0.width < $1.width }
+    }
   }
 
   /// Bytes of activations per second at about that batch.

@@ -98,7 +98,8 @@ struct MeasureFace {
     add("prefill", measurement.prefill, &table)
     add("decode", measurement.decode, &table)
     console.answer(table)
-    console.answer([""] + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
+    let threads = measurement.threadsReason.map { ["Threads: \(measurement.threads), \($0)"] } ?? []
+    console.answer([""] + threads + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
     if !measurement.isComplete { console.answer(["Interrupted: these are the samples taken until then."]) }
   }
 

@@ -287,7 +287,7 @@ static void compare_panels(const ck_kernels *row) {
   }
 }
 
-// Two passes in doubles over decoded rows, with a cap and a sink.
+// Two passes in doubles over decoded rows, with a cap, a sink and a slope.
 static double attention_error(const ck_attention *job, const float *keys, const float *values) {
   double worst = 0;
   for (int64_t i = 0; i < job->count; i++) {
@@ -296,7 +296,9 @@ static double attention_error(const ck_attention *job, const float *keys, const 
     for (int64_t p = job->first[i]; p < job->last[i]; p++) {
       double score = 0;
       for (int64_t k = 0; k < job->width; k++) score += (double)query[k] * (double)keys[p * job->width + k];
+      double distance = (double)(job->last[i] - 1 - p);
       weights[p] = (double)job->cap * tanh(score * (double)job->scale / (double)job->cap);
+      weights[p] -= (double)job->slopes[i] * distance;
       largest = larger(weights[p], largest);
     }
     for (int64_t p = job->first[i]; p < job->last[i]; p++) total += weights[p] = exp(weights[p] - largest);
@@ -328,7 +330,7 @@ static uint8_t *cache_rows(int type, int64_t positions, int64_t width, float **d
 
 static void compare_attention(const ck_kernels *row, int type, void (*kernel)(const ck_attention *)) {
   static const int64_t first[5] = {0, 0, 10, 40, 64}, last[5] = {1, 33, 64, 77, 70};
-  static const float sinks[5] = {0, 1, -2, 3, 0.5f};
+  static const float sinks[5] = {0, 1, -2, 3, 0.5f}, slopes[5] = {0.5f, 0.25f, 0, 0.03f, 1};
   double worst = 0;
   for (int64_t width = type == CK_Q8_0 ? 32 : 8; width <= 128; width *= 2) {
     float *keys, *values, out[5 * 128];
@@ -336,7 +338,7 @@ static void compare_attention(const ck_kernels *row, int type, void (*kernel)(co
       .queries = random_floats(5 * width, 3), .query_stride = (size_t)width, .count = 5, .width = width,
       .keys = cache_rows(type, 77, width, &keys), .values = cache_rows(type, 77, width, &values),
       .position_bytes = (size_t)(width / ck_block_elements(type) * ck_block_bytes(type)), .first = first, .last = last,
-      .scale = 1 / sqrtf((float)width), .cap = 20, .sinks = sinks, .out = out,
+      .scale = 1 / sqrtf((float)width), .cap = 20, .sinks = sinks, .slopes = slopes, .out = out,
       .scratch = malloc(ck_attention_scratch_bytes(5, width)),
     };
     kernel(&job);
