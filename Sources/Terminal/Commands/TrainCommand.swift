@@ -98,12 +98,12 @@ struct TrainCommand: ParsableCommand {
     show(record, console)
   }
 
-  private func options(_ console: Console) throws -> TrainingOptions {
+  private func options(_ console: Console) throws -> ModelTrainingOptions {
     let start: TrainingRequest.Start =
       if let studentLayers {
         .student(StudentShape(layers: studentLayers, width: studentWidth, inner: studentInner))
       } else if let layers { .layers(try Self.layers(layers)) } else { .file }
-    return TrainingOptions(
+    return ModelTrainingOptions(
       text: text, validation: valid, start: start,
       adaptation: lora.map { .lora(LoRASettings(rank: $0, alpha: loraAlpha, base: base)) } ?? .allWeights,
       merges: merged,

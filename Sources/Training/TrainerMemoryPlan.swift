@@ -5,7 +5,7 @@ package import Quantities
 ///
 /// Each number that changes takes 16 bytes: itself, its gradient and two moments. Activations grow with the window, not
 /// with the batch.
-package struct TrainingMemory: Sendable, Equatable {
+package struct TrainerMemoryPlan: Sendable, Equatable {
   package let state: ByteCount
   /// What the layers' forward passes leave for the gradients, and the gradients of one layer.
   package let activations: ByteCount

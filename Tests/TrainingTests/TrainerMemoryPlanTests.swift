@@ -5,7 +5,7 @@ import Testing
 
 @testable import Training
 
-@Suite struct TrainingMemoryTests {
+@Suite struct TrainerMemoryPlanTests {
   /// Numbers in all buffers that a value holds, found by walking it; a buffer that is held twice counts once.
   private func numbers(in value: Any, seen: inout Set<ObjectIdentifier>) -> Int {
     if let buffer = value as? NumberBuffer<Float> {
@@ -18,7 +18,7 @@ import Testing
   func `the plan of a training is what its buffers hold`(_ adaptation: Adaptation) throws {
     try withPool(2) { pool in
       let network = try Small.network(Float.self, Small.shape(), adaptation, pool: pool)
-      let plan = TrainingMemory(
+      let plan = TrainerMemoryPlan(
         network.shape, adaptation, context: network.contextTokens, threads: pool.count, decodesFrozen: false)
       let pass = WindowPass(network)
       var seen = Set<ObjectIdentifier>()
@@ -31,8 +31,8 @@ import Testing
   }
 
   @Test func `a longer window costs activations in proportion, a rank costs state in proportion`() {
-    func plan(_ rank: Int, _ context: Int) -> TrainingMemory {
-      TrainingMemory(Small.shape(), .lora(LoRASettings(rank: rank)), context: context, threads: 1)
+    func plan(_ rank: Int, _ context: Int) -> TrainerMemoryPlan {
+      TrainerMemoryPlan(Small.shape(), .lora(LoRASettings(rank: rank)), context: context, threads: 1)
     }
     #expect(plan(2, 64).activations == plan(1, 32).activations * 2)
     #expect(plan(2, 32).state == plan(1, 32).state * 2)
