@@ -14,6 +14,7 @@
 
 #include "panel_words_avx512.h"
 #include "panel_formats.h"
+#include "panel_groups.h"
 
 enum { TILE_ROWS = 32, TILES = 2, CHUNK = 256, TOKENS = 6, MOST_SCALES = CHUNK / 16 };
 
@@ -62,6 +63,14 @@ static void unpack_panel(int type, const uint8_t *block, int64_t groups, int sid
     case CK_Q5_K: return unpack(&panel_q5_k, block, groups, side, tile);
     case CK_Q6_K: return unpack(&panel_q6_k, block, groups, side, tile);
     case CK_IQ4_XS: return unpack(&panel_iq4_xs, block, groups, side, tile);
+    case CK_INT4_G32: return unpack(&panel_int4_g32, block, groups, side, tile);
+    case CK_INT4_G64: return unpack(&panel_int4_g64, block, groups, side, tile);
+    case CK_INT4_G128: return unpack(&panel_int4_g128, block, groups, side, tile);
+    case CK_UINT8_G32: return unpack(&panel_uint8_g32, block, groups, side, tile);
+    case CK_UINT8_G128: return unpack(&panel_uint8_g128, block, groups, side, tile);
+    case CK_INT8_G128: return unpack(&panel_int8_g128, block, groups, side, tile);
+    case CK_NF4: return unpack(&panel_nf4, block, groups, side, tile);
+    case CK_FP4: return unpack(&panel_fp4, block, groups, side, tile);
   }
 }
 
@@ -112,7 +121,9 @@ static inline __attribute__((always_inline)) void multiply(
 static void multiply_tile(const ck_panel_job *job, const panel_tile *tile, const int32_t *records, int64_t groups,
                           floats sums[TOKENS][2]) {
   switch (job->type) {
-    case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K: return multiply(tile, records, groups, 1, 1, sums);
+    case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K:
+    case CK_INT4_G32: case CK_INT4_G64: case CK_INT4_G128: case CK_UINT8_G32: case CK_UINT8_G128:
+      return multiply(tile, records, groups, 1, 1, sums);
     case CK_Q3_K: case CK_Q6_K: return multiply(tile, records, groups, 2, 0, sums);
     case CK_Q2_K: return multiply(tile, records, groups, 2, 1, sums);
     default: return multiply(tile, records, groups, 1, 0, sums);

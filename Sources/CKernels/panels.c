@@ -7,7 +7,8 @@
 
 // Fields of a block in the file: so many units of so many bytes each, in this order without a gap.
 typedef struct { uint8_t unit, count; } field;
-typedef struct { field fields[2]; } field_list;
+enum { MOST_FIELDS = 3 };
+typedef struct { field fields[MOST_FIELDS]; } field_list;
 
 static const field_list layouts[CK_TYPE_COUNT] = {
   [CK_F32] = {{{4, 1}}}, [CK_F16] = {{{2, 1}}}, [CK_BF16] = {{{2, 1}}},
@@ -15,12 +16,16 @@ static const field_list layouts[CK_TYPE_COUNT] = {
   [CK_Q8_0] = {{{2, 1}, {4, 8}}}, [CK_IQ4_NL] = {{{2, 1}, {4, 4}}}, [CK_MXFP4] = {{{1, 1}, {4, 4}}},
   [CK_Q2_K] = {{{4, 21}}}, [CK_Q3_K] = {{{4, 27}, {2, 1}}}, [CK_Q4_K] = {{{4, 36}}}, [CK_Q5_K] = {{{4, 44}}},
   [CK_Q6_K] = {{{4, 52}, {2, 1}}}, [CK_IQ4_XS] = {{{4, 34}}},
+  [CK_INT4_G32] = {{{2, 1}, {1, 1}, {4, 4}}}, [CK_INT4_G64] = {{{2, 1}, {1, 1}, {4, 8}}},
+  [CK_INT4_G128] = {{{2, 1}, {1, 1}, {4, 16}}}, [CK_UINT8_G32] = {{{2, 1}, {1, 1}, {4, 8}}},
+  [CK_UINT8_G128] = {{{2, 1}, {1, 1}, {4, 32}}}, [CK_INT8_G128] = {{{2, 1}, {4, 32}}},
+  [CK_NF4] = {{{2, 1}, {4, 8}}}, [CK_FP4] = {{{2, 1}, {4, 8}}}, [CK_FP8] = {{{2, 1}, {1, 128}}},
 };
 
 int ck_has_panels(int type) { return type >= 0 && type < CK_TYPE_COUNT && layouts[type].fields[0].count > 0; }
 
 enum ck_input ck_panel_input(int type) {
-  return type == CK_F32 || type == CK_F16 || type == CK_BF16 ? CK_INPUT_F32 : CK_INPUT_RECORDS;
+  return type == CK_F32 || type == CK_F16 || type == CK_BF16 || type == CK_FP8 ? CK_INPUT_F32 : CK_INPUT_RECORDS;
 }
 
 // Sixteen units from rows that lie row_bytes apart to neighbours.
@@ -39,7 +44,7 @@ void ck_interleave(int type, const void *rows, int64_t blocks, void *panel) {
   const uint8_t *in = rows;
   uint8_t *out = panel;
   for (int64_t b = 0; b < blocks; b++) {
-    for (int f = 0; f < 2; f++) {
+    for (int f = 0; f < MOST_FIELDS; f++) {
       field field = layouts[type].fields[f];
       for (int i = 0; i < field.count; i++, in += field.unit, out += field.unit * CK_PANEL_ROWS) {
         gather(in, row_bytes, field.unit, out);
@@ -52,7 +57,7 @@ void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void
   const uint8_t *in = panel;
   uint8_t *to = out;
   for (int64_t b = 0; b < blocks; b++) {
-    for (int f = 0; f < 2; f++) {
+    for (int f = 0; f < MOST_FIELDS; f++) {
       field field = layouts[type].fields[f];
       for (int i = 0; i < field.count; i++, to += field.unit, in += field.unit * CK_PANEL_ROWS) {
         memcpy(to, in + row * field.unit, field.unit);

@@ -57,7 +57,7 @@ package struct CostEstimator: Sendable {
     let summary = variant.summary(of: census)
     let memory = base.with(
       weights: platform.engine == .anprobe
-        ? .exact(summary.alignedBytes + weights.vectorBytes, .modelled) : EngineMemory.loaded(summary.alignedBytes))
+        ? .exact(summary.runtimeBytes + weights.vectorBytes, .modelled) : EngineMemory.loaded(summary.alignedBytes))
     let total = memory.total.value ?? .zero
     let verdict = platform.capacity.verdict(for: total)
     var estimate = CostEstimate(
@@ -67,7 +67,7 @@ package struct CostEstimator: Sendable {
       prefill: .unknown(reason: ""), timeToFirstToken: .unknown(reason: ""), energyPerToken: .unknown(reason: ""),
       quality: quality.estimate(variant, model: description.name, bitsPerWeight: summary.bitsPerWeight),
       decodeTime: nil, prefillTime: nil, bound: nil, verdict: verdict, obstacle: obstacle(summary))
-    let variantWork = VariantWork(summary, work)
+    let variantWork = VariantWork(summary, work, isInRuntime: platform.engine == .anprobe)
     apply(
       decode: phase { speed throws(NoSpeed) in try speed.decodeStep(variantWork, work) },
       prefill: phase { speed throws(NoSpeed) in try speed.prefill(variantWork, work) }, of: variantWork, to: &estimate)
@@ -158,7 +158,8 @@ package struct CostEstimator: Sendable {
   /// The footprint of a variant item by item.
   package func footprint(_ variant: CompressionVariant) -> MemoryFootprint {
     var weights = weights
-    weights.alignedBytes = variant.summary(of: census).alignedBytes
+    let summary = variant.summary(of: census)
+    weights.alignedBytes = platform.engine == .anprobe ? summary.runtimeBytes : summary.alignedBytes
     return Self.footprint(description.architecture, platform, workload, weights)
   }
 

@@ -41,7 +41,7 @@ extension Measurement {
         "warnings",
         .array(warnings.map { ["kind": .string($0.kind), "message": .string($0.message)] })),
       .init("complete", .bool(isComplete)),
-    ]
+    ] + (profile.map { [.init("profile", $0.json)] } ?? [])
   }
 
   package var json: JSON { .object(members) }

@@ -20,6 +20,9 @@ package struct Calibration: Sendable, Equatable {
       case attentionPrefill = "attention-prefill"
       /// Norms, rotations, activations of `batch` tokens at a time; bytes of activations per second.
       case elementwise
+      /// Multiply-adds of 32-bit floats, and of 8-bit integers, from registers alone; operations per second.
+      case floatPeak = "float-peak"
+      case integerPeak = "integer-peak"
     }
     package var operation: Operation
     /// The weight or cache format; empty where there is none.

@@ -71,6 +71,8 @@ package struct Products: @unchecked Sendable {
   let quantized: QuantizedInput
   let packed: UnsafeMutablePointer<Float>
   let scratch: UnsafeMutablePointer<Float>
+  /// Room for an input in the order of a matrix's columns, where the plan has such matrices.
+  private let ordered: UnsafeMutablePointer<Float>?
   /// Jobs start and join but multiply nothing: a pass then takes what everything else takes.
   let isIdle: Bool
 
@@ -81,15 +83,21 @@ package struct Products: @unchecked Sendable {
     quantized = QuantizedInput(buffer: buffers.slab(.quantizedInput), widest: widest)
     packed = buffers.floats(.packedInput)
     scratch = buffers.floats(.gemmScratch)
+    ordered = buffers.floats(ifPlanned: .orderedInput)
   }
 
   /// Several matrices times one vector in a single job: rows are numbered through, so that no thread waits in between.
   func multiply(
     _ x: UnsafePointer<Float>, by matrices: [PreparedMatrix], into outputs: [UnsafeMutablePointer<Float>]
   ) {
+    if matrices.contains(where: { $0.inputOrder != nil }) {
+      return forEachOrder(x, tokens: 1, matrices, outputs) { multiply($0, by: [$1], into: [$2]) }
+    }
     guard let columns = matrices.first?.columns else { return }
     let parts = ProductPart.parts(matrices, outputs)
+    let conversion = pool.clock?.begin()
     let activations = quantized.prepare(x, columns: columns, for: parts, row: kernels.row)
+    if let conversion { pool.clock?.end(.conversion, conversion) }
     let total = parts.reduce(0) { $0 + $1.pieces }
     // Chunks are small enough that the last one to finish keeps nobody waiting long.
     pool.forEachChunk(of: total, grain: max(1, total / (pool.count * 8))) { _, range in
@@ -135,6 +143,9 @@ package struct Products: @unchecked Sendable {
     _ x: UnsafePointer<Float>, tokens: Int, by matrices: [PreparedMatrix],
     into outputs: [UnsafeMutablePointer<Float>]
   ) {
+    if matrices.contains(where: { $0.inputOrder != nil }) {
+      return forEachOrder(x, tokens: tokens, matrices, outputs) { multiply($0, tokens: tokens, by: [$1], into: [$2]) }
+    }
     guard let columns = matrices.first?.columns else { return }
     var parts = ProductPart.parts(matrices, outputs)
     if let library = kernels.openBLAS {
@@ -147,12 +158,36 @@ package struct Products: @unchecked Sendable {
     for input in [CK_INPUT_F32, CK_INPUT_RECORDS] {
       let readers = parts.filter { $0.gemmInput == input }
       guard !readers.isEmpty else { continue }
+      let conversion = pool.clock?.begin()
       if input == CK_INPUT_F32 {
         pack(x, tokens: tokens, columns: columns)
       } else {
         makeRecords(x, tokens: tokens, columns: columns)
       }
+      if let conversion { pool.clock?.end(.conversion, conversion) }
       for part in readers { multiply(part, tokens: tokens) }
+    }
+  }
+
+  /// Each matrix by itself, with the input in the order of its columns.
+  private func forEachOrder(
+    _ x: UnsafePointer<Float>, tokens: Int, _ matrices: [PreparedMatrix], _ outputs: [UnsafeMutablePointer<Float>],
+    _ multiply: (UnsafePointer<Float>, PreparedMatrix, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    for (var matrix, output) in zip(matrices, outputs) {
+      guard let order = matrix.inputOrder, let ordered else {
+        multiply(x, matrix, output)
+        continue
+      }
+      let columns = matrix.columns
+      pool.forEachChunk(of: tokens, grain: max(1, 32_768 / columns)) { _, range in
+        for token in range {
+          let (from, to) = (x + token * columns, ordered + token * columns)
+          for column in 0..<columns { to[column] = from[Int(order[column])] }
+        }
+      }
+      matrix.inputOrder = nil
+      multiply(ordered, matrix, output)
     }
   }
 

@@ -2,6 +2,7 @@
 import CHostProbe
 import CKernels
 import Glibc
+internal import CostModel
 import Synchronization
 
 /// A fixed set of threads, one per allowed processor, that run the same job and join.
@@ -10,6 +11,8 @@ import Synchronization
 /// that soon; then they sleep, so that an idle runtime costs nothing and a starved machine does not collapse.
 package final class ThreadPool: @unchecked Sendable {
   package let count: Int
+  /// Charged with the operators of the passes that run here; nil where nobody asks.
+  package let clock: OperatorClock?
 
   /// Jobs published so far; a worker runs when it sees a new number.
   private let generation = Atomic<UInt32>(0)
@@ -27,8 +30,9 @@ package final class ThreadPool: @unchecked Sendable {
   private static let spinRounds = 1500
 
   /// - Throws: `LanguageRuntimeError.threadsUnavailable` when the system refuses a thread.
-  package init(count: Int) throws(LanguageRuntimeError) {
+  package init(count: Int, clock: OperatorClock? = nil) throws(LanguageRuntimeError) {
     self.count = max(1, count)
+    self.clock = clock
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(condition, nil)
     var processors = [Int32](repeating: 0, count: 1024)
@@ -71,6 +75,8 @@ package final class ThreadPool: @unchecked Sendable {
       unfinished.store(threads.count, ordering: .relaxed)
       publish()
       body(0)
+      let wait = clock?.begin()
+      defer { if let wait { clock?.end(.waiting, wait) } }
       var rounds = 0
       while unfinished.load(ordering: .acquiring) > 0 {
         rounds += 1

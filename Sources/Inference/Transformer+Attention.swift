@@ -16,16 +16,20 @@ extension Transformer {
     let mixed = buffers.floats(.mixed)  // (t, h, w)
     multiply(
       x, tokens: chunk.tokens, by: [attention.query, attention.key, attention.value], into: [queries, keys, values])
+    clock?.lap(.queryKeyValue)
     products.pool.forEachChunk(of: chunk.tokens, grain: 8) { _, rows in
       for row in rows { position(row, chunk.first + row, attention, place) }
     }
+    clock?.lap(.rotation)
     AttentionPass(
       attention: attention.shape, cache: cache, place: place, queries: queries, mixed: mixed,
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
       scale: Float(rules.attentionScale ?? 1 / Double(attention.shape.keyWidth).squareRoot()),
       cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks
     ).run(tokens: chunk.tokens, at: chunk.first, on: products.pool)
+    clock?.lap(.attention)
     apply(attention.output, to: mixed, tokens: chunk.tokens, into: y)
+    clock?.lap(.attentionOutput)
   }
 
   /// Adds biases, normalises and rotates queries and keys, and stores the new key and value of one token.

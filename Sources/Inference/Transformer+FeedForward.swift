@@ -24,8 +24,10 @@ extension Transformer {
     } else {
       multiply(x, tokens: tokens, by: [network.up], into: [gate])
     }
+    clock?.lap(.gateUp)
     activate(network, gate: gate, up: up, tokens: tokens)
     apply(network.down, to: gate, tokens: tokens, into: y)
+    clock?.lap(.down)
   }
 
   /// Biases and activation, into `gate`.
@@ -45,6 +47,7 @@ extension Transformer {
         kernels.pointee.activate(rules.activation.kernel, gate + start, isGated ? up + start : nil, gate + start, count)
       }
     }
+    clock?.lap(.activation)
   }
 
   private func addRows(_ bias: UnsafePointer<Float>?, to y: UnsafeMutablePointer<Float>, width: Int, tokens: Int) {

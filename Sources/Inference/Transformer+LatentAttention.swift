@@ -15,10 +15,13 @@ extension Transformer {
     let shape = latent.shape
     let cached = shape.keyValueRank + shape.ropeWidth
     project(latent, x, tokens: chunk.tokens)
+    clock?.lap(.queryKeyValue)
     products.pool.forEachChunk(of: chunk.tokens, grain: 8) { _, rows in
       for row in rows { position(row, chunk.first + row, latent, place) }
     }
+    clock?.lap(.rotation)
     absorbQueries(latent, tokens: chunk.tokens)
+    clock?.lap(.latent)
     let width = Double(shape.plainWidth + shape.ropeWidth)
     AttentionPass(
       attention: Attention(heads: shape.heads, keyValueHeads: 1, keyWidth: cached, valueWidth: cached), cache: cache,
@@ -26,8 +29,11 @@ extension Transformer {
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
       scale: Float(rules.attentionScale ?? 1 / width.squareRoot())
     ).run(tokens: chunk.tokens, at: chunk.first, on: products.pool)
+    clock?.lap(.attention)
     expandValues(latent, tokens: chunk.tokens)
+    clock?.lap(.latent)
     apply(latent.output, to: buffers.floats(.mixed), tokens: chunk.tokens, into: y)
+    clock?.lap(.attentionOutput)
   }
 
   // queries (t, h, p + w) = Q · x, or Q · norm(Q' · x);  keys (t, c) = K · x

@@ -41,6 +41,8 @@ struct Transformer: @unchecked Sendable {
   var kernels: UnsafePointer<ck_kernels> { products.kernels.row }
   var rules: ForwardRules { model.architecture.forward }
   var hidden: Int { model.architecture.hiddenSize }
+  /// Told after each operator what was done.
+  var clock: OperatorClock? { products.pool.clock }
 
   /// Runs a chunk of tokens of one sequence at positions `first ...`; the last hidden state stays in the buffer.
   ///
@@ -49,8 +51,10 @@ struct Transformer: @unchecked Sendable {
   func run(_ tokens: ArraySlice<Int32>, at first: Int, sequence: Int, layers: Int = .max) {
     let x = buffers.floats(.hidden)  // (t, d)
     embed(tokens, at: first, into: x)
+    clock?.lap(.embedding)
     rope.fill(from: first, count: tokens.count)
     windowRope?.fill(from: first, count: tokens.count)
+    clock?.lap(.rotation)
     for index in model.layers.indices.prefix(layers) {
       run(
         layer: model.layers[index], Chunk(tokens: tokens.count, first: first), cache.layer(index, sequence: sequence), x
@@ -96,6 +100,7 @@ struct Transformer: @unchecked Sendable {
     if let bias = model.head.bias { kernels.pointee.add(bias, logits, Int64(vocabulary)) }
     if rules.logitScale != 1 { ck_scale(logits, Float(rules.logitScale), Int64(vocabulary)) }
     if let cap = rules.logitCap { ck_soft_cap(logits, Int64(vocabulary), Float(cap)) }
+    clock?.lap(.logits)
     return logits
   }
 
@@ -120,6 +125,7 @@ struct Transformer: @unchecked Sendable {
     products.pool.forEachChunk(of: tokens, grain: 16) { _, rows in
       for row in rows { normalise(x + row * hidden, norm, width: hidden, into: y + row * hidden) }
     }
+    clock?.lap(.norm)
     return UnsafePointer(y)
   }
 
@@ -151,6 +157,7 @@ struct Transformer: @unchecked Sendable {
         ck_add_scaled(part + start, scale, x + start, count)
       }
     }
+    clock?.lap(.residual)
   }
 
   /// One token goes through matrix-vector products, more through blocked ones.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Compression
 internal import LanguageModel
 
 /// What a calibration measures, and how much of it.
 struct CalibrationPlan {
   /// Formats with kernels of their own get every size; the others, which are decoded first, fewer.
-  let fast: [BlockFormat] = [
-    .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k, .iq4_nl, .iq4_xs, .mxfp4,
-  ]
-  let decoded: [BlockFormat] = [
-    .q8_1, .q8_k, .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .tq1_0, .tq2_0,
-  ]
+  let fast =
+    BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .fast }.map(RuntimeFormat.init)
+    + RuntimeFormat.groups
+  let decoded = BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .portable }
+    .map(RuntimeFormat.init)
   /// Rounds over all formats: a disturbance hits one round of each, not all rounds of one.
   let rounds = 11
   let decodedRounds = 3
@@ -29,6 +29,8 @@ struct CalibrationPlan {
   /// Head widths of the attention that is measured.
   let headWidths = [64, 128]
   let context = 576
+  /// Some milliseconds of multiply-adds.
+  let peakRounds = 1 << 20
   /// Passes without products per sample.
   let passRepeats = 20
 }

@@ -30,9 +30,11 @@ package struct Calibrator {
     self.progress = progress
   }
 
-  private var regionBytes: ByteCount {
+  private var regionBytes: ByteCount { Self.regionBytes(of: machine) }
+
+  static func regionBytes(of machine: HardwareProfile) -> ByteCount {
     let cache = machine.processor.lastLevelCache?.size ?? .mebibytes(32)
-    let wanted = min(Self.largestRegion, max(Self.leastRegion, cache * Self.coldCaches))
+    let wanted = min(largestRegion, max(leastRegion, cache * coldCaches))
     // A small machine must not be pushed into swap by its own calibration.
     return min(wanted, (machine.memory.usable.value ?? wanted) / 8)
   }
@@ -46,6 +48,7 @@ package struct Calibrator {
     defer { pool.stop() }
     let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
     try readBandwidth(&samples, most: threads)
+    peaks(probe, &samples)
     products(probe, &samples)
     try attention(pool, &samples)
     let barrier = self.barrier(probe)
@@ -82,17 +85,31 @@ package struct Calibrator {
     }
   }
 
+  /// Multiply-adds in registers: what no product can exceed.
+  private func peaks(_ probe: KernelProbe, _ samples: inout RateSamples) {
+    progress("multiplying in registers")
+    for (operation, ofIntegers) in [(Calibration.Rate.Operation.floatPeak, false), (.integerPeak, true)] {
+      for _ in 0..<plan.repeats {
+        var operations = 0.0
+        let seconds = Timing.seconds {
+          operations = probe.multiplyAdds(ofIntegers: ofIntegers, rounds: plan.peakRounds)
+        }
+        if operations > 0 { samples.add(.init(operation), operations / seconds) }
+      }
+    }
+  }
+
   private func products(_ probe: KernelProbe, _ samples: inout RateSamples) {
     for round in 0..<plan.rounds {
       for format in plan.fast {
-        progress("products in \(format.rawValue), round \(round + 1) of \(plan.rounds)")
+        progress("products in \(format.name), round \(round + 1) of \(plan.rounds)")
         probe.use(format)
         matvecs(probe, format, plan.jobBytes, &samples)
         if round < plan.batchRounds { gemm(probe, format, &samples) }
       }
       guard round < plan.decodedRounds else { continue }
       for format in plan.decoded {
-        progress("products in \(format.rawValue), round \(round + 1) of \(plan.decodedRounds)")
+        progress("products in \(format.name), round \(round + 1) of \(plan.decodedRounds)")
         probe.use(format)
         matvecs(probe, format, [plan.decodedJobBytes], &samples)
         if round == 0 { gemm(probe, format, &samples) }
@@ -102,7 +119,7 @@ package struct Calibrator {
 
   /// One walk through the region per job size.
   private func matvecs(
-    _ probe: KernelProbe, _ format: BlockFormat, _ sizes: [Int], _ samples: inout RateSamples
+    _ probe: KernelProbe, _ format: RuntimeFormat, _ sizes: [Int], _ samples: inout RateSamples
   ) {
     let isDirect = probe.isDirect(format)
     for size in sizes {
@@ -114,18 +131,18 @@ package struct Calibrator {
         while Double(bytes) < target * 0.9 { bytes += probe.matvec(rows: rows, columns: plan.columns) }
       }
       samples.add(
-        .init(.matvec, format: format.rawValue, operandBytes: size, columns: plan.columns), Double(bytes) / seconds)
+        .init(.matvec, format: format.name, operandBytes: size, columns: plan.columns), Double(bytes) / seconds)
     }
   }
 
-  private func gemm(_ probe: KernelProbe, _ format: BlockFormat, _ samples: inout RateSamples) {
+  private func gemm(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
     for columns in plan.productColumns {
       let rows = probe.isDirect(format) ? plan.productRows : plan.productRows / 4
       var operations = 0.0
       let seconds = Timing.seconds { operations = probe.gemm(rows: rows, columns: columns, tokens: plan.tokens) }
       samples.add(
         .init(
-          .gemm, format: format.rawValue, batch: plan.tokens, operandBytes: rows * probe.rowBytes(columns: columns),
+          .gemm, format: format.name, batch: plan.tokens, operandBytes: rows * probe.rowBytes(columns: columns),
           columns: columns), operations / seconds)
     }
   }

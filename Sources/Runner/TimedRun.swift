@@ -16,6 +16,8 @@ struct TimedRun {
   private var decode: [Double] = []
   private var joules = 0.0
   private var decodedTokens = 0
+  private var prefillTally = OperatorTally()
+  private var decodeTally = OperatorTally()
   private var isComplete = false
   private let counter: Result<EnergyCounter, EnergyCounter.Unavailable>
 
@@ -61,7 +63,8 @@ struct TimedRun {
       if isCancelled() { return }
       progress("sample \(round + 1) of \(request.samples)")
       session.truncate()
-      let seconds = try timed(prompt, scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max)
+      let seconds = try timed(
+        prompt, scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max, &prefillTally)
       prefill.append(Double(promptTokens) / seconds)
       if isCancelled() { return }
       guard decodeTokens > 0 else { continue }
@@ -71,18 +74,29 @@ struct TimedRun {
   }
 
   /// Seconds of one pass over `tokens`, as if all layers had run: the layers' time is multiplied with `scale`.
-  private func timed(_ tokens: [Int32], scale: Double, layers: Int) throws(LanguageRuntimeError) -> Double {
+  private func timed(
+    _ tokens: [Int32], scale: Double, layers: Int, _ tally: inout OperatorTally
+  ) throws(LanguageRuntimeError) -> Double {
+    let clock = session.pool.clock
     let start = Timing.now()
+    _ = clock?.take()
     try session.run(tokens, layers: layers)
     let middle = Timing.now()
+    let layerTimes = clock?.take()
     session.headLogits()
-    return (middle - start) * scale + Timing.now() - middle
+    let seconds = (middle - start) * scale + Timing.now() - middle
+    if let clock, let layerTimes {
+      tally.add(tokens: tokens.count, seconds: seconds, layers: layerTimes, scale: scale, head: clock.take())
+    }
+    return seconds
   }
 
   private mutating func decodeSample() throws(LanguageRuntimeError) {
     let energy = try? counter.get().read()
     var seconds = 0.0
-    for token in tokens(decodeTokens) { seconds += try timed([token], scale: sample?.scale ?? 1, layers: .max) }
+    for token in tokens(decodeTokens) {
+      seconds += try timed([token], scale: sample?.scale ?? 1, layers: .max, &decodeTally)
+    }
     decode.append(Double(decodeTokens) / seconds)
     decodedTokens += decodeTokens
     if let energy, let after = try? counter.get().read() { joules += (after - energy).joules }
@@ -96,6 +110,17 @@ struct TimedRun {
       keyValueFormat: request.workload.keyValueFormat.rawValue, prefill: phase(promptTokens, prefill),
       decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy,
       warnings: warnings, isComplete: isComplete)
+  }
+
+  /// The operators' times beside their work and the machine's limits.
+  func profile(_ limits: OperatorProfile.Limits) -> OperatorProfile {
+    var workload = request.workload
+    workload.promptTokens = promptTokens
+    workload.generatedTokens = decodeTokens
+    let work = OperatorWork(request.model, workload, usesIntegers: session.kernels.usesIntegers)
+    return OperatorProfile(
+      prefill: prefillTally.phase(work.prefill, ofTokens: promptTokens, sampleTokens: promptTokens),
+      decode: decodeTally.phase(work.decode, ofTokens: 1, sampleTokens: decodeTokens), limits: limits)
   }
 
   private func phase(_ tokens: Int, _ rates: [Double]) -> Measurement.Phase? {

@@ -79,7 +79,7 @@ import Testing
       Self.calibration([
         Self.rate(.matvec, "q8_0", 1_000_000, 20e9), Self.rate(.matvec, "q8_0", 100_000_000, 10e9),
       ]), threads: 2)
-    func rate(_ bytes: Double) throws -> Double { try book.matvec(.block(.q8_0), jobBytes: bytes).perSecond }
+    func rate(_ bytes: Double) throws -> Double { try book.matvec("q8_0", jobBytes: bytes).perSecond }
     #expect(try rate(1) == 20e9)
     #expect(try rate(1e6) == 20e9)
     #expect(try abs(rate(1e8) / 10e9 - 1) < 1e-9)
@@ -97,9 +97,9 @@ import Testing
   @Test func `a format that was not measured has no speed, and says so`() throws {
     let book = RateBook(Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9)]), threads: 2)
     #expect(throws: NoSpeed("no kernel for q4_k was measured here")) {
-      try book.matvec(.block(.q4_k), jobBytes: 1)
+      try book.matvec("q4_k", jobBytes: 1)
     }
-    #expect(throws: NoSpeed.self) { try book.gemm(.block(.q8_0), batch: 512, jobBytes: 1) }
+    #expect(throws: NoSpeed.self) { try book.gemm("q8_0", batch: 512, jobBytes: 1) }
   }
 
   @Test func `the nearest measured thread count and batch serve`() throws {
@@ -110,8 +110,8 @@ import Testing
         Self.rate(.gemm, "q8_0", 1, 2e11, batch: 512, threads: 8),
       ]), threads: 6)
     #expect(book.threads == 8)
-    #expect(try book.gemm(.block(.q8_0), batch: 20, jobBytes: 1).perSecond == 1e11)
-    #expect(try book.gemm(.block(.q8_0), batch: 400, jobBytes: 1).perSecond == 2e11)
+    #expect(try book.gemm("q8_0", batch: 20, jobBytes: 1).perSecond == 1e11)
+    #expect(try book.gemm("q8_0", batch: 400, jobBytes: 1).perSecond == 2e11)
   }
 
   @Test func `the interval is as wide as the rates scattered, and never narrower than the model's own error`() throws {

@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["models", "tinyllama"], ["variants"], ["machines"], ["history"],
+    ["models", "tinyllama"], ["variants"], ["variants", "--kernels"], ["machines"], ["history"],
     ["generate", storiesFile, "--tokens", "2", "--temperature", "0"], ["tokenize", storiesFile, "--text", "Hi"],
     ["estimate", "no such model"],
   ])
@@ -36,7 +36,7 @@ import Testing
       try expectDocumented(
         try program.run(
           "measure", "--config", model, "--full", "--prompt", "8", "--generate", "2", "--context", "16", "--samples",
-          "1", "--threads", "1", "--json"))
+          "1", "--threads", "1", "--profile", "--json"))
       try expectDocumented(try program.run("history", "--json"))
     }
   }

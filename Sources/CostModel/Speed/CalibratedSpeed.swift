@@ -34,7 +34,7 @@ package struct CalibratedSpeed: SpeedModel {
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {
-      let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+      let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
       time.weights += part.bytes / rate.perSecond
       spread += part.bytes / rate.perSecond * rate.spread
       time.weightTransfer += readBandwidth > 0 ? part.bytes / readBandwidth : 0
@@ -57,20 +57,18 @@ package struct CalibratedSpeed: SpeedModel {
   }
 
   package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
-    let prompt = Double(min(model.workload.promptTokens, model.workload.contextTokens))
-    let batch = max(1, min(Int(prompt), model.workload.microBatch))
+    let (prompt, batch, chunks) = (model.promptTokens, model.batch, model.chunks)
     guard batch > 1 else { return try decodeStep(work, model) }
-    let chunks = (prompt / Double(batch)).rounded(.up)
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {
       if part.isHead {
         // Only the last token's logits are asked for.
-        let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+        let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
         time.weights += part.bytes / rate.perSecond
         continue
       }
-      let rate = try rates.gemm(part.format, batch: batch, jobBytes: part.jobBytes)
+      let rate = try rates.gemm(part.kernel, batch: batch, jobBytes: part.jobBytes)
       let seconds = 2 * part.elements * prompt / rate.perSecond
       time.weights += seconds
       spread += seconds * rate.spread

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Hardware
-package import LanguageModel
+internal import LanguageModel
 internal import Quantities
 
 /// The rates of one calibration at one thread count, looked up by format and size.
@@ -22,8 +22,8 @@ package struct RateBook: Sendable {
 
   package let threads: Int
   private let all: [Calibration.Rate]
-  private let products: [BlockFormat: RateCurve]
-  private let batchedProducts: [BlockFormat: [(batch: Int, curve: RateCurve)]]
+  private let products: [String: RateCurve]
+  private let batchedProducts: [String: [(batch: Int, curve: RateCurve)]]
   private let attentionRates: [KeyValueFormat: [(width: Int, perSecond: Double)]]
   private let promptAttentionRates: [KeyValueFormat: [(width: Int, perSecond: Double)]]
   private let overheads: [Calibration.Overhead]
@@ -45,12 +45,8 @@ package struct RateBook: Sendable {
 
   private static func byFormat(
     _ rates: [Calibration.Rate], _ operation: Calibration.Rate.Operation
-  ) -> [BlockFormat: [Calibration.Rate]] {
-    var result: [BlockFormat: [Calibration.Rate]] = [:]
-    for rate in rates where rate.operation == operation {
-      if let format = BlockFormat(rawValue: rate.format) { result[format, default: []].append(rate) }
-    }
-    return result
+  ) -> [String: [Calibration.Rate]] {
+    Dictionary(grouping: rates.filter { $0.operation == operation }, by: \.format)
   }
 
   package func overhead(_ kind: Calibration.Overhead.Kind) -> Double? {
@@ -62,21 +58,22 @@ package struct RateBook: Sendable {
     all.lazy.filter { $0.operation == operation }.map(\.perSecond).max()
   }
 
-  package func matvec(_ format: StorageFormat, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard case .block(let block) = format, let curve = products[block] else { throw Self.notMeasured(format) }
+  /// - Parameter format: the name of a `RuntimeFormat`.
+  package func matvec(_ format: String, jobBytes: Double) throws(NoSpeed) -> Rate {
+    guard let curve = products[format] else { throw Self.notMeasured(format) }
     return curve.rate(at: jobBytes)
   }
 
   /// The rate at the nearest measured batch, between matrix sizes.
-  package func gemm(_ format: StorageFormat, batch: Int, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard case .block(let block) = format, let curves = batchedProducts[block],
+  package func gemm(_ format: String, batch: Int, jobBytes: Double) throws(NoSpeed) -> Rate {
+    guard let curves = batchedProducts[format],
       let nearest = curves.min(by: { Self.distance($0.batch, batch) < Self.distance($1.batch, batch) })
     else { throw Self.notMeasured(format) }
     return nearest.curve.rate(at: jobBytes)
   }
 
-  private static func notMeasured(_ format: StorageFormat) -> NoSpeed {
-    NoSpeed("no kernel for \(format.name) was measured here")
+  private static func notMeasured(_ format: String) -> NoSpeed {
+    NoSpeed("no kernel for \(format) was measured here")
   }
 
   private static func distance(_ left: Int, _ right: Int) -> Double {

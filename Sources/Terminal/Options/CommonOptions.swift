@@ -103,7 +103,7 @@ struct MachineOptions: ParsableArguments {
       valueName: "machine"))
   var machine: String?
 
-  @Option(help: ArgumentHelp("The program that runs the model: anprobe or llama.cpp.", valueName: "engine"))
+  @Option(help: ArgumentHelp("The program that runs the model.", valueName: "engine"))
   var engine: Engine?
 
   @Option(
