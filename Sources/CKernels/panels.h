@@ -18,6 +18,7 @@ void panel_matvec_avx2(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_gemm_avx2(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_matvec_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void gemm_panels_avx512(const ck_panel_job *job, int64_t begin, int64_t end); // formats of floats
+void panel_few_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_gemm_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 #endif
 

@@ -24,6 +24,9 @@ struct TimedRun {
   /// Above this scatter a sample set carries a warning.
   private static let noisy = 0.05
 
+  /// Sequences that decode together.
+  private var sequences: Int { session.sequences }
+
   init(session: InferenceSession, request: MeasurementRequest, sample: SampledModel?) {
     self.session = session
     self.request = request
@@ -61,7 +64,8 @@ struct TimedRun {
       if isCancelled() { return }
       progress("sample \(round + 1) of \(request.samples)")
       session.truncate()
-      let seconds = try timed(prompt, scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max)
+      let seconds = try timed(
+        [(0, prompt)], scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max)
       prefill.append(Double(promptTokens) / seconds)
       if isCancelled() { return }
       guard decodeTokens > 0 else { continue }
@@ -70,21 +74,27 @@ struct TimedRun {
     isComplete = true
   }
 
-  /// Seconds of one pass over `tokens`, as if all layers had run: the layers' time is multiplied with `scale`.
-  private func timed(_ tokens: [Int32], scale: Double, layers: Int) throws(LanguageRuntimeError) -> Double {
+  /// Seconds of one pass, as if all layers had run: the layers' time is multiplied with `scale`.
+  private func timed(
+    _ inputs: [(sequence: Int, tokens: [Int32])], scale: Double, layers: Int
+  ) throws(LanguageRuntimeError) -> Double {
     let start = Timing.now()
-    try session.run(tokens, layers: layers)
+    try session.run(inputs, layers: layers)
     let middle = Timing.now()
     session.headLogits()
     return (middle - start) * scale + Timing.now() - middle
   }
 
   private mutating func decodeSample() throws(LanguageRuntimeError) {
+    // All sequences hold the same prompt: what is in a cache does not change how long reading it takes.
+    for sequence in 0..<sequences { session.copy(sequence: 0, to: sequence) }
     let energy = try? counter.get().read()
     var seconds = 0.0
-    for token in tokens(decodeTokens) { seconds += try timed([token], scale: sample?.scale ?? 1, layers: .max) }
-    decode.append(Double(decodeTokens) / seconds)
-    decodedTokens += decodeTokens
+    for token in tokens(decodeTokens) {
+      seconds += try timed((0..<sequences).map { ($0, [token]) }, scale: sample?.scale ?? 1, layers: .max)
+    }
+    decode.append(Double(decodeTokens * sequences) / seconds)
+    decodedTokens += decodeTokens * sequences
     if let energy, let after = try? counter.get().read() { joules += (after - energy).joules }
   }
 
@@ -93,7 +103,8 @@ struct TimedRun {
       date: Timing.date(), toolVersion: toolVersion, machine: machine, model: request.model.name,
       variant: request.variant, inventoryDigest: request.model.inventory.digest, isSynthetic: isSynthetic,
       threads: session.pool.count, kernels: kernels, mode: .full, contextTokens: request.workload.contextTokens,
-      keyValueFormat: request.workload.keyValueFormat.rawValue, prefill: phase(promptTokens, prefill),
+      sequences: sequences, keyValueFormat: request.workload.keyValueFormat.rawValue,
+      prefill: phase(promptTokens, prefill),
       decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy,
       warnings: warnings, isComplete: isComplete)
   }
