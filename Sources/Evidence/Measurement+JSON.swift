@@ -34,7 +34,8 @@ extension Measurement {
       .init("inventoryDigest", .string(inventoryDigest)), .init("synthetic", .bool(isSynthetic)),
       .init("threads", .integer(Int64(threads))), .init("kernels", .string(kernels)),
       .init("mode", .string(mode.rawValue)), .init("contextTokens", .integer(Int64(contextTokens))),
-      .init("sequences", .integer(Int64(sequences))), .init("keyValueFormat", .string(keyValueFormat)), .init("prefill", prefill?.json ?? .null),
+      .init("sequences", .integer(Int64(sequences))), .init("keyValueFormat", .string(keyValueFormat)),
+      .init("prefill", prefill?.json ?? .null),
       .init("decode", decode?.json ?? .null), .init("peakResidentBytes", peakResident.json),
       .init("allocatedBytes", .integer(allocated.bytes)), .init("energy", energyPerToken.json),
       .init(

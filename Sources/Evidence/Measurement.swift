@@ -60,7 +60,8 @@ package struct Measurement: Sendable, Equatable {
 
   package init(
     date: String, toolVersion: String, machine: String, model: String, variant: String, inventoryDigest: String,
-    isSynthetic: Bool, threads: Int, kernels: String, mode: Mode, contextTokens: Int, sequences: Int = 1, keyValueFormat: String,
+    isSynthetic: Bool, threads: Int, kernels: String, mode: Mode, contextTokens: Int, sequences: Int = 1,
+    keyValueFormat: String,
     prefill: Phase? = nil, decode: Phase? = nil,
     peakResident: Known<ByteCount> = .unknown(reason: "not measured"), allocated: ByteCount,
     energyPerToken: Known<Energy> = .unknown(reason: "not measured"), warnings: [Warning] = [], isComplete: Bool = true
