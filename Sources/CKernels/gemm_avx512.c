@@ -191,6 +191,7 @@ const ck_kernels kernels_avx512_vnni = {
   .make_records = make_records_avx512,
   .panel_matvec = panel_matvec_avx512,
   .panel_gemm = panel_gemm_avx512,
+  .panel_few = panel_few_avx512,
   .quantize_32 = quantize_32_avx2,
   .quantize_256 = quantize_256_avx2,
   .attention_f32 = attention_f32_avx512,

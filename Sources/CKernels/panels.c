@@ -122,6 +122,10 @@ void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void
   }
 }
 
+int ck_multiplies_few(int type) { return ck_has_panels(type) && type != CK_FP8; }
+
+int64_t ck_few_group(int64_t tokens) { return tokens <= 2 ? 2 : tokens <= 4 ? 4 : 8; }
+
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns) {
   int64_t groups = (tokens + group_tokens - 1) / group_tokens;
   return (size_t)(groups * group_tokens * (columns / 32) * CK_RECORD_WORDS) * sizeof(int32_t);

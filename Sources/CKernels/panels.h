@@ -20,6 +20,7 @@ void make_records_avx512(const float *x, int64_t stride, int64_t tokens, int64_t
                          int32_t *records, int64_t first_group, int64_t last_group);
 void panel_matvec_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void gemm_panels_avx512(const ck_panel_job *job, int64_t begin, int64_t end); // formats of floats
+void panel_few_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_gemm_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 #endif
 

@@ -34,7 +34,8 @@ extension Measurement {
       .init("inventoryDigest", .string(inventoryDigest)), .init("synthetic", .bool(isSynthetic)),
       .init("threads", .integer(Int64(threads))), .init("kernels", .string(kernels)),
       .init("mode", .string(mode.rawValue)), .init("contextTokens", .integer(Int64(contextTokens))),
-      .init("keyValueFormat", .string(keyValueFormat)), .init("prefill", prefill?.json ?? .null),
+      .init("sequences", .integer(Int64(sequences))), .init("keyValueFormat", .string(keyValueFormat)),
+      .init("prefill", prefill?.json ?? .null),
       .init("decode", decode?.json ?? .null), .init("peakResidentBytes", peakResident.json),
       .init("allocatedBytes", .integer(allocated.bytes)), .init("energy", energyPerToken.json),
       .init(
@@ -60,7 +61,7 @@ extension Measurement {
       model: model, variant: variant, inventoryDigest: json["inventoryDigest"]?.stringValue ?? "",
       isSynthetic: json["synthetic"]?.boolValue ?? true, threads: threads,
       kernels: json["kernels"]?.stringValue ?? "", mode: mode,
-      contextTokens: json["contextTokens"]?.intValue ?? 0,
+      contextTokens: json["contextTokens"]?.intValue ?? 0, sequences: json["sequences"]?.intValue ?? 1,
       keyValueFormat: json["keyValueFormat"]?.stringValue ?? "f16", prefill: Phase(json: json["prefill"]),
       decode: Phase(json: json["decode"]), allocated: ByteCount(allocated))
     peakResident = Self.known(json["peakResidentBytes"])

@@ -42,7 +42,10 @@ package struct Measurement: Sendable, Equatable {
   package var threads: Int
   package var kernels: String
   package var mode: Mode
+  /// Positions of one sequence's cache.
   package var contextTokens: Int
+  /// Sequences that decoded together; decode counts the tokens of all of them.
+  package var sequences: Int
   package var keyValueFormat: String
   /// Nil when it was stopped before the first sample.
   package var prefill: Phase?
@@ -61,7 +64,8 @@ package struct Measurement: Sendable, Equatable {
 
   package init(
     date: String, toolVersion: String, machine: String, model: String, variant: String, inventoryDigest: String,
-    isSynthetic: Bool, threads: Int, kernels: String, mode: Mode, contextTokens: Int, keyValueFormat: String,
+    isSynthetic: Bool, threads: Int, kernels: String, mode: Mode, contextTokens: Int, sequences: Int = 1,
+    keyValueFormat: String,
     prefill: Phase? = nil, decode: Phase? = nil,
     peakResident: Known<ByteCount> = .unknown(reason: "not measured"), allocated: ByteCount,
     energyPerToken: Known<Energy> = .unknown(reason: "not measured"), warnings: [Warning] = [], isComplete: Bool = true
@@ -77,6 +81,7 @@ package struct Measurement: Sendable, Equatable {
     self.kernels = kernels
     self.mode = mode
     self.contextTokens = contextTokens
+    self.sequences = sequences
     self.keyValueFormat = keyValueFormat
     self.prefill = prefill
     self.decode = decode

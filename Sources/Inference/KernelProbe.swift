@@ -81,7 +81,7 @@ package final class KernelProbe {
   /// One matrix-vector job of (rows, columns) on the next weights; the bytes that it read.
   package func matvec(rows: Int, columns: Int) -> Int {
     let matrix = next(rows: rows, columns: columns)
-    products.multiply(buffers.floats(.hidden), by: [matrix], into: [buffers.floats(.logits)])
+    products.multiply(buffers.floats(.hidden), tokens: 1, by: [matrix], into: [buffers.floats(.logits)])
     return rows * matrix.rowBytes
   }
 

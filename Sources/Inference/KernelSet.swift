@@ -65,6 +65,9 @@ package struct KernelSet: @unchecked Sendable {
     return set
   }
 
+  /// Whether a few vectors together give the sums of each one alone, bit for bit, in interleaved rows.
+  package var multipliesFew: Bool { repacks && row.pointee.panel_few != nil }
+
   /// Whether the set multiplies interleaved rows of the type.
   package func interleaves(_ type: Int32) -> Bool { repacks && ck_has_panels(type) != 0 }
 

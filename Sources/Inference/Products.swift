@@ -86,20 +86,62 @@ package struct Products: @unchecked Sendable {
     ordered = buffers.floats(ifPlanned: .orderedInput)
   }
 
-  /// Several matrices times one vector in a single job: rows are numbered through, so that no thread waits in between.
+  /// Matrices times one vector, a few, or many: each count has its kernels.
+  ///
+  /// - Shapes: x (tokens, columns), each output (tokens, rows of its matrix).
   func multiply(
-    _ x: UnsafePointer<Float>, by matrices: [PreparedMatrix], into outputs: [UnsafeMutablePointer<Float>]
+    _ x: UnsafePointer<Float>, tokens: Int, by matrices: [PreparedMatrix],
+    into outputs: [UnsafeMutablePointer<Float>]
   ) {
     if matrices.contains(where: { $0.inputOrder != nil }) {
-      return forEachOrder(x, tokens: 1, matrices, outputs) { multiply($0, by: [$1], into: [$2]) }
+      return forEachOrder(x, tokens: tokens, matrices, outputs) { multiply($0, tokens: tokens, by: [$1], into: [$2]) }
     }
     guard let columns = matrices.first?.columns else { return }
     let parts = ProductPart.parts(matrices, outputs)
+    if tokens == 1 { return multiplyOne(x, columns: columns, parts) }
+    let isFew = tokens <= Self.fewTokens
+    let few = parts.filter { isFew && multipliesFew($0) }
+    multiplyFew(x, tokens: tokens, columns: columns, few)
+    multiplyMany(x, tokens: tokens, columns: columns, parts.filter { !(isFew && multipliesFew($0)) })
+  }
+
+  /// More tokens than this are multiplied faster by blocked kernels, which unpack weights for all of them.
+  static let fewTokens = 32
+
+  private func multipliesFew(_ part: ProductPart) -> Bool {
+    kernels.multipliesFew && part.isInterleaved && ck_multiplies_few(part.matrix.type) != 0
+  }
+
+  private func multiplyOne(_ x: UnsafePointer<Float>, columns: Int, _ parts: [ProductPart]) {
     let conversion = pool.clock?.begin()
     let activations = quantized.prepare(x, columns: columns, for: parts, row: kernels.row)
     if let conversion { pool.clock?.end(.conversion, conversion) }
+    forEachPiece(of: parts) { part, rows in multiply(part, rows: rows, activations) }
+  }
+
+  /// Panels that are unpacked once for all of a few tokens, whose sums are those of one token alone.
+  private func multiplyFew(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, _ parts: [ProductPart]) {
+    guard !parts.isEmpty else { return }
+    if parts.contains(where: { $0.gemmInput == CK_INPUT_RECORDS }) {
+      let conversion = pool.clock?.begin()
+      makeRecords(x, tokens: tokens, columns: columns, group: Int(ck_few_group(Int64(tokens))))
+      if let conversion { pool.clock?.end(.conversion, conversion) }
+    }
+    forEachPiece(of: parts) { part, rows in
+      let matrix = part.matrix
+      let input = part.gemmInput == CK_INPUT_F32 ? UnsafeRawPointer(x) : UnsafeRawPointer(packed)
+      var job = ck_panel_job(
+        type: matrix.type, panels: matrix.address, input: input, tokens: Int64(tokens),
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil)
+      kernels.row.pointee.panel_few(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+    }
+  }
+
+  /// Calls `body` for runs of rows in a single job: rows are numbered through, so that no thread waits in between.
+  private func forEachPiece(of parts: [ProductPart], _ body: (_ part: ProductPart, _ rows: Range<Int>) -> Void) {
+    let rowBytes = parts.first?.matrix.rowBytes ?? 1
     let total = parts.reduce(0) { $0 + $1.pieces }
-    pool.forEachChunk(of: total, grain: pieces(of: total, rowBytes: matrices.first?.rowBytes ?? 1)) { _, range in
+    pool.forEachChunk(of: total, grain: pieces(of: total, rowBytes: rowBytes)) { _, range in
       guard !isIdle else { return }
       var start = 0
       for part in parts {
@@ -107,9 +149,7 @@ package struct Products: @unchecked Sendable {
         let end = min(range.upperBound - start, part.pieces)
         if first < end {
           let begin = part.rows.lowerBound + first * Interleaving.panelRows
-          multiply(
-            part, rows: begin..<min(part.rows.lowerBound + end * Interleaving.panelRows, part.rows.upperBound),
-            activations)
+          body(part, begin..<min(part.rows.lowerBound + end * Interleaving.panelRows, part.rows.upperBound))
         }
         start += part.pieces
         if start >= range.upperBound { return }
@@ -142,18 +182,8 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  /// Matrices times many vectors.
-  ///
-  /// - Shapes: x (tokens, columns), each output (tokens, rows of its matrix).
-  func multiply(
-    _ x: UnsafePointer<Float>, tokens: Int, by matrices: [PreparedMatrix],
-    into outputs: [UnsafeMutablePointer<Float>]
-  ) {
-    if matrices.contains(where: { $0.inputOrder != nil }) {
-      return forEachOrder(x, tokens: tokens, matrices, outputs) { multiply($0, tokens: tokens, by: [$1], into: [$2]) }
-    }
-    guard let columns = matrices.first?.columns else { return }
-    var parts = ProductPart.parts(matrices, outputs)
+  private func multiplyMany(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, _ all: [ProductPart]) {
+    var parts = all
     if let library = kernels.openBLAS {
       for part in parts where part.matrix.type == CK_F32.rawValue {
         multiply(x, tokens: tokens, by: part.matrix, into: part.output, with: library)
@@ -168,7 +198,7 @@ package struct Products: @unchecked Sendable {
       if input == CK_INPUT_F32 {
         pack(x, tokens: tokens, columns: columns)
       } else {
-        makeRecords(x, tokens: tokens, columns: columns)
+        makeRecords(x, tokens: tokens, columns: columns, group: Int(kernels.row.pointee.record_tokens))
       }
       if let conversion { pool.clock?.end(.conversion, conversion) }
       for part in readers { multiply(part, tokens: tokens) }
@@ -205,13 +235,20 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  private func makeRecords(_ x: UnsafePointer<Float>, tokens: Int, columns: Int) {
-    let group = Int(kernels.row.pointee.record_tokens)
-    pool.forEachChunk(of: (tokens + group - 1) / group, grain: 4) { _, groups in
+  /// Groups of tokens in pieces of columns, so that a few tokens of long rows keep all threads busy too.
+  private func makeRecords(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, group: Int) {
+    let piece = 1024
+    let pieces = (columns + piece - 1) / piece
+    let words = group * Int(CK_RECORD_WORDS)
+    let groups = (tokens + group - 1) / group
+    pool.forEachChunk(of: groups * pieces, grain: max(1, 16_384 / (group * piece))) { _, items in
       packed.withMemoryRebound(to: Int32.self, capacity: 1) { records in
-        kernels.row.pointee.make_records(
-          x, Int64(columns), Int64(tokens), Int64(columns), Int64(group), records, Int64(groups.lowerBound),
-          Int64(groups.upperBound))
+        for item in items {
+          let (own, start) = (item / pieces, item % pieces * piece)
+          kernels.row.pointee.make_records(
+            x + own * group * columns + start, Int64(columns), Int64(tokens - own * group),
+            Int64(min(piece, columns - start)), Int64(group), records + (own * columns + start) / 32 * words, 0, 1)
+        }
       }
     }
   }

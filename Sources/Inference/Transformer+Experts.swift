@@ -45,7 +45,7 @@ extension Transformer {
       matrices.append(network.up.matrix)
       places.append((network.gate == nil ? gate : up) + offset)
     }
-    products.multiply(x, by: matrices, into: places)
+    products.multiply(x, tokens: 1, by: matrices, into: places)
     clock?.lap(.gateUp)
     for (slot, choice) in chosen.enumerated() {
       let network = experts.routed[choice.expert]

@@ -28,6 +28,11 @@ struct CalibrationPlan {
   let tokens = 512
   let productRows = 2048
   let productColumns = [2048]
+  /// Vectors of a product with a few, up to what the kernels for a few take at once and twice that; bytes of its matrix,
+  /// and of all that one sample walks through.
+  let fewTokens = [4, 8, 16]
+  let fewBytes = 8 << 20
+  let fewWalkBytes = 32e6
   /// Head widths of the attention that is measured.
   let headWidths = [64, 128]
   /// Positions that a token sees: of a usual conversation, and more than the near caches hold.

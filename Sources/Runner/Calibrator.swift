@@ -136,7 +136,10 @@ package struct Calibrator {
         progress("products in \(format.name), round \(round + 1) of \(plan.rounds)")
         probe.use(format)
         matvecs(probe, format, plan.jobBytes, &samples)
-        if round < plan.batchRounds { gemm(probe, format, &samples) }
+        if round < plan.batchRounds {
+          gemm(probe, format, &samples)
+          few(probe, format, &samples)
+        }
       }
       guard round < plan.decodedRounds else { continue }
       for format in plan.decoded {
@@ -175,6 +178,24 @@ package struct Calibrator {
         .init(
           .gemm, format: format.name, batch: plan.tokens, operandBytes: rows * probe.rowBytes(columns: columns),
           columns: columns), operations / seconds)
+    }
+  }
+
+  /// Products with a few vectors: one walk per count over weights that lie in memory.
+  private func few(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
+    let bytes = probe.rowBytes(columns: plan.columns)
+    let rows = plan.fewBytes / bytes / 16 * 16
+    for tokens in plan.fewTokens {
+      _ = probe.gemm(rows: rows, columns: plan.columns, tokens: tokens)
+      var operations = 0.0
+      let seconds = Timing.seconds {
+        for _ in 0..<max(1, Int(plan.fewWalkBytes) / (rows * bytes)) {
+          operations += probe.gemm(rows: rows, columns: plan.columns, tokens: tokens)
+        }
+      }
+      samples.add(
+        .init(.gemm, format: format.name, batch: tokens, operandBytes: rows * bytes, columns: plan.columns),
+        operations / seconds)
     }
   }
 

@@ -26,6 +26,9 @@ struct TimedRun {
   /// Above this scatter a sample set carries a warning.
   private static let noisy = 0.05
 
+  /// Sequences that decode together.
+  private var sequences: Int { session.sequences }
+
   init(session: InferenceSession, request: MeasurementRequest, sample: SampledModel?) {
     self.session = session
     self.request = request
@@ -64,7 +67,7 @@ struct TimedRun {
       progress("sample \(round + 1) of \(request.samples)")
       session.truncate()
       let seconds = try timed(
-        prompt, scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max, &prefillTally)
+        [(0, prompt)], scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max, &prefillTally)
       prefill.append(Double(promptTokens) / seconds)
       if isCancelled() { return }
       guard decodeTokens > 0 else { continue }
@@ -73,32 +76,36 @@ struct TimedRun {
     isComplete = true
   }
 
-  /// Seconds of one pass over `tokens`, as if all layers had run: the layers' time is multiplied with `scale`.
+  /// Seconds of one pass, as if all layers had run: the layers' time is multiplied with `scale`.
   private func timed(
-    _ tokens: [Int32], scale: Double, layers: Int, _ tally: inout OperatorTally
+    _ inputs: [(sequence: Int, tokens: [Int32])], scale: Double, layers: Int, _ tally: inout OperatorTally
   ) throws(LanguageRuntimeError) -> Double {
     let clock = session.pool.clock
     let start = Timing.now()
     _ = clock?.take()
-    try session.run(tokens, layers: layers)
+    try session.run(inputs, layers: layers)
     let middle = Timing.now()
     let layerTimes = clock?.take()
     session.headLogits()
     let seconds = (middle - start) * scale + Timing.now() - middle
     if let clock, let layerTimes {
-      tally.add(tokens: tokens.count, seconds: seconds, layers: layerTimes, scale: scale, head: clock.take())
+      tally.add(
+        tokens: inputs.reduce(0) { $0 + $1.tokens.count }, seconds: seconds, layers: layerTimes, scale: scale, head: clock.take())
     }
     return seconds
   }
 
   private mutating func decodeSample() throws(LanguageRuntimeError) {
+    // All sequences hold the same prompt: what is in a cache does not change how long reading it takes.
+    for sequence in 0..<sequences { session.copy(sequence: 0, to: sequence) }
     let energy = try? counter.get().read()
     var seconds = 0.0
     for token in tokens(decodeTokens) {
-      seconds += try timed([token], scale: sample?.scale ?? 1, layers: .max, &decodeTally)
+      seconds += try timed(
+        (0..<sequences).map { ($0, [token]) }, scale: sample?.scale ?? 1, layers: .max, &decodeTally)
     }
-    decode.append(Double(decodeTokens) / seconds)
-    decodedTokens += decodeTokens
+    decode.append(Double(decodeTokens * sequences) / seconds)
+    decodedTokens += decodeTokens * sequences
     if let energy, let after = try? counter.get().read() { joules += (after - energy).joules }
   }
 
@@ -107,7 +114,8 @@ struct TimedRun {
       date: Timing.date(), toolVersion: toolVersion, machine: machine, model: request.model.name,
       variant: request.variant, inventoryDigest: request.model.inventory.digest, isSynthetic: isSynthetic,
       threads: session.pool.count, kernels: kernels, mode: .full, contextTokens: request.workload.contextTokens,
-      keyValueFormat: request.workload.keyValueFormat.rawValue, prefill: phase(promptTokens, prefill),
+      sequences: sequences, keyValueFormat: request.workload.keyValueFormat.rawValue,
+      prefill: phase(promptTokens, prefill),
       decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy,
       warnings: warnings, isComplete: isComplete)
   }

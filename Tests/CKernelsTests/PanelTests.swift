@@ -59,7 +59,7 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
       var y = [Float](repeating: 777, count: 48)
       x.withUnsafeBytes { x in
         let input = matrix.readsFloats ? x.baseAddress : UnsafeRawPointer(records.words.baseAddress)
-        matrix.run(kernels, input: input, tokens: 1, into: &y, stride: 48, rows: 16..<48)
+        matrix.run(kernels, .one, input: input, tokens: 1, into: &y, stride: 48, rows: 16..<48)
       }
       let represented = (0..<matrix.columns).map { matrix.readsFloats ? Double(x[$0]) : records.value(0, $0) }
       for row in [16, 17, 31, 32, 40, 47] {
@@ -87,7 +87,7 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
       var y = [Float](repeating: 777, count: tokens * 193)
       packed.withUnsafeBytes { packed in
         let input = matrix.readsFloats ? packed.baseAddress : UnsafeRawPointer(records.words.baseAddress)
-        matrix.run(kernels, input: input, tokens: tokens, into: &y, stride: 193, rows: 16..<192)
+        matrix.run(kernels, .many, input: input, tokens: tokens, into: &y, stride: 193, rows: 16..<192)
       }
       for token in 0..<tokens {
         let represented = (0..<columns).map {
@@ -102,6 +102,40 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
         #expect(y[token * 193 + 15] == 777 && y[token * 193 + 192] == 777, "\(kernels.name) wrote beside its rows")
       }
     }
+  }
+
+  @Test(arguments: panelTypes, [2, 3, 4, 7, 8, 11])
+  func `a few vectors give the sums of each one alone, bit for bit`(type: Int32, tokens: Int) {
+    // A block or two of 256, an odd count of groups of 32, a float row that is no multiple of four.
+    let columns = ck_block_elements(type) == 256 ? 512 : ck_block_elements(type) == 32 ? 288 : 291
+    let matrix = PanelMatrix(type: type, rows: 48, columns: columns)
+    let x = vector(tokens * columns, seed: 11)
+    for kernels in supportedRows() where kernels.row.pointee.panel_few != nil {
+      let group = Int(ck_few_group(Int64(tokens)))
+      let together = input(x, tokens: tokens, of: matrix, group: group, kernels.row)
+      var y = [Float](repeating: 777, count: tokens * 49)
+      together.withUnsafeBytes {
+        matrix.run(kernels, .few, input: $0.baseAddress, tokens: tokens, into: &y, stride: 49, rows: 16..<48)
+      }
+      for token in 0..<tokens {
+        let own = Array(x[token * columns..<(token + 1) * columns])
+        let alone = input(own, tokens: 1, of: matrix, group: 1, kernels.row)
+        var expected = [Float](repeating: 777, count: 49)
+        alone.withUnsafeBytes {
+          matrix.run(kernels, .one, input: $0.baseAddress, tokens: 1, into: &expected, stride: 49, rows: 16..<48)
+        }
+        #expect(Array(y[token * 49..<(token + 1) * 49]) == expected, "\(kernels.name), token \(token)")
+      }
+    }
+  }
+
+  /// The words that kernels of one and of a few vectors read.
+  private func input(
+    _ x: [Float], tokens: Int, of matrix: PanelMatrix, group: Int, _ row: UnsafePointer<ck_kernels>
+  ) -> [Int32] {
+    if matrix.readsFloats { return x.map { Int32(bitPattern: $0.bitPattern) } }
+    let records = Records(x, tokens: tokens, columns: matrix.columns, group: group, row: row)
+    return withExtendedLifetime(records) { Array(records.words) }
   }
 
   private func vector(_ count: Int, seed: UInt64) -> [Float] {
@@ -183,8 +217,11 @@ private struct PanelMatrix {
 
   var readsFloats: Bool { ck_panel_input(type) == CK_INPUT_F32 }
 
+  enum Product { case one, few, many }
+
   func run(
-    _ kernels: KernelRow, input: UnsafeRawPointer?, tokens: Int, into y: inout [Float], stride: Int, rows: Range<Int>
+    _ kernels: KernelRow, _ product: Product, input: UnsafeRawPointer?, tokens: Int, into y: inout [Float], stride: Int,
+    rows: Range<Int>
   ) {
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: ck_gemm_scratch_bytes(kernels.row), alignment: 64)
     defer { scratch.deallocate() }
@@ -194,7 +231,11 @@ private struct PanelMatrix {
           type: type, panels: panels.baseAddress, input: input, tokens: Int64(tokens), columns: Int64(columns),
           y: y.baseAddress, y_stride: Int64(stride), scratch: scratch)
         let multiply =
-          tokens == 1 && stride == self.rows ? kernels.row.pointee.panel_matvec : kernels.row.pointee.panel_gemm
+          switch product {
+          case .one: kernels.row.pointee.panel_matvec
+          case .few: kernels.row.pointee.panel_few
+          case .many: kernels.row.pointee.panel_gemm
+          }
         multiply?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
       }
     }

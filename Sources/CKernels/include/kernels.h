@@ -127,6 +127,9 @@ typedef struct {
                        int32_t *records, int64_t first_group, int64_t last_group);
   void (*panel_matvec)(const ck_panel_job *job, int64_t begin, int64_t end);
   void (*panel_gemm)(const ck_panel_job *job, int64_t begin, int64_t end);
+  // Of a few tokens, each with the sums of one token alone: records of groups of ck_few_group(tokens), for formats of
+  // floats the vectors themselves. Null for a set that has only the other two.
+  void (*panel_few)(const ck_panel_job *job, int64_t begin, int64_t end);
 
   void (*quantize_32)(const float *x, int64_t n, int8_t *q, float *d, float *s);
   void (*quantize_256)(const float *x, int64_t n, int8_t *q, float *d, int16_t *sums);
@@ -170,6 +173,9 @@ enum ck_input ck_panel_input(int type);
 // Sixteen rows of `blocks` blocks to a panel, and one row of a panel back to the file's order.
 void ck_interleave(int type, const void *rows, int64_t blocks, void *panel);
 void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void *out);
+int64_t ck_few_group(int64_t tokens);
+// Whether panel_few takes panels of the type.
+int ck_multiplies_few(int type);
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns);
 
 // Multiplies and adds 8-bit integers in registers; operations is 0 for a row without such instructions. Gives their sum.

@@ -40,6 +40,7 @@ package struct RateBook: Sendable {
     products = Self.byFormat(all, .matvec).mapValues(RateCurve.init)
     batchedProducts = Self.byFormat(all, .gemm).mapValues { rates in
       Dictionary(grouping: rates, by: \.batch).map { (batch: $0.key, curve: RateCurve($0.value)) }
+        .sorted { $0.batch < $1.batch }
     }
   }
 
@@ -64,12 +65,26 @@ package struct RateBook: Sendable {
     return curve.rate(at: jobBytes)
   }
 
-  /// The rate at the nearest measured batch, between matrix sizes.
-  package func gemm(_ format: String, batch: Int, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard let curves = batchedProducts[format],
-      let nearest = curves.min(by: { Self.distance($0.batch, batch) < Self.distance($1.batch, batch) })
+  /// Operations per second of a product with `batch` vectors.
+  ///
+  /// Between two measured counts, of which one vector is the least, the time per weight is linear in the count: first the
+  /// bytes limit it, then the arithmetic. Beyond the largest the rate is constant.
+  ///
+  /// - Parameter bits: of a weight in memory.
+  package func gemm(_ format: String, batch: Double, jobBytes: Double, bits: Double) throws(NoSpeed) -> Rate {
+    guard let curves = batchedProducts[format], let last = curves.last
     else { throw Self.notMeasured(format) }
-    return nearest.curve.rate(at: jobBytes)
+    guard batch < Double(last.batch) else { return last.curve.rate(at: jobBytes) }
+    var points = curves.map { (batch: Double($0.batch), rate: $0.curve.rate(at: jobBytes)) }
+    if var one = products[format]?.rate(at: jobBytes), bits > 0 {
+      one.perSecond *= 2 * 8 / bits
+      points.insert((1, one), at: 0)
+    }
+    guard let upper = points.firstIndex(where: { batch <= $0.batch }), upper > 0 else { return points[0].rate }
+    let (low, high) = (points[upper - 1], points[upper])
+    let share = (batch - low.batch) / (high.batch - low.batch)
+    let time = (1 - share) * low.batch / low.rate.perSecond + share * high.batch / high.rate.perSecond
+    return Rate(perSecond: batch / time, spread: max(low.rate.spread, high.rate.spread))
   }
 
   private static func notMeasured(_ format: String) -> NoSpeed {

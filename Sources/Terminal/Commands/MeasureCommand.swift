@@ -42,6 +42,7 @@ struct MeasureCommand: ParsableCommand {
         anprobe measure tinyllama-1.1b --variant q4_k_m
         anprobe measure qwen2.5-0.5b --variant q8_0 --full --context 8192
         anprobe measure model.gguf --profile
+        anprobe measure tinyllama-1.1b --variant q4_0 --batch 8
         anprobe measure model.gguf --json
       """)
 
@@ -97,6 +98,7 @@ struct MeasureFace {
     ])
     add("prefill", measurement.prefill, &table)
     add("decode", measurement.decode, &table)
+    addShare(&table)
     console.answer(table)
     let threads = measurement.threadsReason.map { ["Threads: \(measurement.threads), \($0)"] } ?? []
     console.answer([""] + threads + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
@@ -111,6 +113,14 @@ struct MeasureFace {
       StyledText("\(name), \(phase.tokens) tokens"), cell(statistics.median), cell(statistics.interval.low),
       cell(statistics.interval.high), StyledText("\(statistics.samples.count)"),
     ])
+  }
+
+  /// What each of several sequences gets of the decode rate.
+  private func addShare(_ table: inout TextTable) {
+    guard measurement.sequences > 1, let phase = measurement.decode else { return }
+    let rates = phase.tokensPerSecond.samples.map { $0 / Double(measurement.sequences) }
+    let share = Measurement.Phase(tokens: phase.tokens, tokensPerSecond: SampleStatistics(rates))
+    add("each of \(measurement.sequences) sequences", share, &table)
   }
 
   private var memory: [String] {

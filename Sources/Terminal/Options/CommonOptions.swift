@@ -34,7 +34,7 @@ struct WorkloadOptions: ParsableArguments {
   var generate: Int?
 
   @Option(
-    name: [.long, .customLong("users")],
+    name: [.long, .customLong("users"), .customLong("batch")],
     help: ArgumentHelp("Sequences served at the same time.", valueName: "count"), transform: TokenCount.parse)
   var sequences: Int?
 
