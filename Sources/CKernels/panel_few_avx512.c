@@ -13,6 +13,7 @@
 
 #include "panel_words_avx512.h"
 #include "panel_formats.h"
+#include "panel_groups.h"
 
 // Sums of eight tokens, their dots and a group's codes fill the registers; floats have four sums a token.
 enum { MOST_TOKENS = 8, MOST_FLOAT_TOKENS = 4, PREFETCH_BYTES = 8192 };
@@ -170,6 +171,14 @@ void panel_few_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
     case CK_Q5_K: COUNTS(&panel_q5_k)
     case CK_Q6_K: COUNTS(&panel_q6_k)
     case CK_IQ4_XS: COUNTS(&panel_iq4_xs)
+    case CK_INT4_G32: COUNTS(&panel_int4_g32)
+    case CK_INT4_G64: COUNTS(&panel_int4_g64)
+    case CK_INT4_G128: COUNTS(&panel_int4_g128)
+    case CK_UINT8_G32: COUNTS(&panel_uint8_g32)
+    case CK_UINT8_G128: COUNTS(&panel_uint8_g128)
+    case CK_INT8_G128: COUNTS(&panel_int8_g128)
+    case CK_NF4: COUNTS(&panel_nf4)
+    case CK_FP4: COUNTS(&panel_fp4)
   }
 }
 

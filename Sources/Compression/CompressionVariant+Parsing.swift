@@ -78,25 +78,32 @@ extension CompressionStep {
     return mixture
   }
 
-  /// `awq4-g128`, `gptq4-g128` (group 128 when left out), `nf4`, `nf4-dq`, `int8`, `fp8`.
+  /// `awq4-g128`, `gptq4-g128` (group 128 when left out; `-row` for whole rows, `-act` for columns in the order of their
+  /// activations), `nf4`, `nf4-dq`, `fp4`, `fp4-dq`, `int8`, `w8a8`, `fp8`, `fp8-block`.
   private static func linearFormat(_ word: String, in text: String) throws(CompressionError) -> StorageFormat? {
     switch word {
     case "nf4": return .normalFloat4(isDoubleQuantised: false)
     case "nf4-dq": return .normalFloat4(isDoubleQuantised: true)
+    case "fp4": return .float4(isDoubleQuantised: false)
+    case "fp4-dq": return .float4(isDoubleQuantised: true)
     case "int8": return .int8PerRow
+    case "w8a8": return .int8PerChannel
     case "fp8": return .float8PerTensor
+    case "fp8-block": return .float8PerBlock
     default: break
     }
     if word.hasPrefix("sparse-") { return .sparse(try sparsePattern(word)) }
-    let parts = word.split(separator: "-", omittingEmptySubsequences: false)
+    var parts = word.split(separator: "-", omittingEmptySubsequences: false)
     let isAWQ = word.hasPrefix("awq")
     guard isAWQ || word.hasPrefix("gptq"), let bitsText = parts.first?.dropFirst(isAWQ ? 3 : 4) else { return nil }
     let allowedBits: [UInt8] = isAWQ ? [4] : [2, 3, 4, 8]
     guard let bits = UInt8(bitsText), allowedBits.contains(bits) else {
       throw .badParameter(step: word, expected: isAWQ ? "awq4" : "gptq2, gptq3, gptq4 or gptq8")
     }
+    let actOrder = !isAWQ && parts.last == "act"
+    if actOrder { parts.removeLast() }
     let group = try group(parts, word)
-    return isAWQ ? .awq(bits: bits, group: group) : .gptq(bits: bits, group: group)
+    return isAWQ ? .awq(bits: bits, group: group) : .gptq(bits: bits, group: group, actOrder: actOrder)
   }
 
   /// `sparse-0.5` takes half of the weights away, `sparse-2:4` two of every four.
@@ -112,9 +119,10 @@ extension CompressionStep {
 
   private static func group(_ parts: [Substring], _ word: String) throws(CompressionError) -> UInt16 {
     guard parts.count > 1 else { return 128 }
+    if parts.count == 2, parts[1] == "row" { return 0 }
     guard parts.count == 2, parts[1].first == "g", let group = UInt16(parts[1].dropFirst()),
       [32, 64, 128, 256].contains(group)
-    else { throw .badParameter(step: word, expected: "a group of -g32, -g64, -g128 or -g256") }
+    else { throw .badParameter(step: word, expected: "a group of -g32, -g64, -g128 or -g256, or -row") }
     return group
   }
 

@@ -61,7 +61,10 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
 
   private static let linearLayerSteps: [CompressionStep] = [
     .linearLayers(.awq(bits: 4, group: 128)), .linearLayers(.gptq(bits: 4, group: 128)),
+    .linearLayers(.gptq(bits: 3, group: 128)), .linearLayers(.gptq(bits: 8, group: 128)),
     .linearLayers(.normalFloat4(isDoubleQuantised: true)), .linearLayers(.normalFloat4(isDoubleQuantised: false)),
-    .linearLayers(.int8PerRow), .linearLayers(.float8PerTensor),
+    .linearLayers(.float4(isDoubleQuantised: true)), .linearLayers(.float4(isDoubleQuantised: false)),
+    .linearLayers(.int8PerRow), .linearLayers(.int8PerChannel), .linearLayers(.float8PerTensor),
+    .linearLayers(.float8PerBlock),
   ]
 }

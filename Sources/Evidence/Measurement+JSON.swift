@@ -28,7 +28,7 @@ extension Measurement.Phase {
 extension Measurement {
   /// The members of the answer of `measure` (docs/json.md), also the stored form.
   package var members: [JSON.Member] {
-    [
+    var members: [JSON.Member] = [
       .init("date", .string(date)), .init("toolVersion", .string(toolVersion)), .init("machine", .string(machine)),
       .init("model", .string(model)), .init("variant", .string(variant)),
       .init("inventoryDigest", .string(inventoryDigest)), .init("synthetic", .bool(isSynthetic)),
@@ -43,6 +43,9 @@ extension Measurement {
         .array(warnings.map { ["kind": .string($0.kind), "message": .string($0.message)] })),
       .init("complete", .bool(isComplete)),
     ]
+    if let threadsReason { members.append(.init("threadsReason", .string(threadsReason))) }
+    if let profile { members.append(.init("profile", profile.json)) }
+    return members
   }
 
   package var json: JSON { .object(members) }

@@ -57,6 +57,10 @@ package struct Measurement: Sendable, Equatable {
   package var warnings: [Warning]
   /// False when it was interrupted: the samples so far are kept.
   package var isComplete: Bool
+  /// Why so many threads, where nobody said how many; not kept in the history.
+  package var threadsReason: String?
+  /// Where the time went, when it was asked for; not kept in the history.
+  package var profile: OperatorProfile?
 
   package init(
     date: String, toolVersion: String, machine: String, model: String, variant: String, inventoryDigest: String,

@@ -19,6 +19,8 @@ struct AttentionPass: @unchecked Sendable {
   var cap: Float = 0
   /// One more score per head, which takes weight and gives no value.
   var sinks: UnsafePointer<Float>?
+  /// What each head's scores lose per position of distance.
+  var slopes: [Float]?
 
   private var headsPerKeyHead: Int { attention.heads / attention.keyValueHeads }
 
@@ -86,19 +88,22 @@ struct AttentionPass: @unchecked Sendable {
     let many = heads * tokens
     let headOffset = head / headsPerKeyHead * (place.keyPositionBytes / attention.keyValueHeads)
     withUnsafeTemporaryAllocation(of: Int64.self, capacity: 2 * many) { limits in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: many) { ownSinks in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * many) { own in
         for i in 0..<many {
           let position = first + (tokens == 1 ? 0 : i)
           limits[i] = Int64(attention.window.map { max(0, position + 1 - $0) } ?? 0)
           limits[many + i] = Int64(position + 1)
-          ownSinks[i] = sinks.map { $0[head + (tokens == 1 ? i : 0)] } ?? 0
+          let ownHead = head + (tokens == 1 ? i : 0)
+          own[i] = sinks.map { $0[ownHead] } ?? 0
+          own[many + i] = slopes.map { $0[ownHead] } ?? 0
         }
         var job = ck_attention(
           queries: queries + row * rowStride + head * width, query_stride: tokens == 1 ? width : rowStride,
           count: Int64(many), width: Int64(width), keys: place.keys + headOffset, values: place.values + headOffset,
           position_bytes: place.keyPositionBytes, first: limits.baseAddress,
           last: limits.baseAddress.map { UnsafePointer($0 + many) }, scale: scale, cap: cap,
-          sinks: sinks == nil ? nil : UnsafePointer(ownSinks.baseAddress),
+          sinks: sinks == nil ? nil : UnsafePointer(own.baseAddress),
+          slopes: slopes == nil ? nil : own.baseAddress.map { UnsafePointer($0 + many) },
           out: mixed + row * rowStride + head * width,
           scratch: scratch + thread * plannedScratchFloats(width: width))
         run(&job)

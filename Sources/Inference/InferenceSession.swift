@@ -40,7 +40,8 @@ package final class InferenceSession {
       architecture: architecture, inventory: weights.inventory, workload: workload, threads: pool.count)
     buffers = try RuntimeBuffers(plan: plan)
     let shape = RuntimeShape(architecture)
-    let ready = try InterleavedWeights.repacking(weights, of: architecture, for: kernels, on: pool)
+    let ordered = try OrderedWeights.ordering(weights, of: architecture, on: pool)
+    let ready = try InterleavedWeights.repacking(ordered, of: architecture, for: kernels, on: pool)
     repackedBytes = (ready as? InterleavedWeights)?.allocated ?? .zero
     let model = try PreparedModel(
       architecture: architecture, source: ready, kernels: kernels, vectors: buffers.floats(.vectors))
@@ -165,11 +166,11 @@ package final class InferenceSession {
 
   /// Shows the inputs of every product to `watcher`: (tokens, columns), and the places in the inventory of the matrices.
   ///
-  /// Parts of fused tensors are left out.
+  /// Parts of fused tensors are left out, and those that a file stores in another order.
   package func watchProducts(_ watcher: @escaping (_ x: UnsafePointer<Float>, _ tokens: Int, _ tensors: [Int]) -> Void)
   {
     let source = transformer.model.source
-    let places = source.inventory.tensors.indices.compactMap { index in
+    let places = source.inventory.tensors.indices.filter { !source.isReordered(tensor: $0) }.compactMap { index in
       source.bytes(ofTensor: index).baseAddress.map { ($0, index) }
     }
     let tensors = Dictionary(places, uniquingKeysWith: { first, _ in first })

@@ -16,18 +16,25 @@ extension Transformer {
     let mixed = buffers.floats(.mixed)  // (t, h, w)
     multiply(
       x, tokens: batch.rows, by: [attention.query, attention.key, attention.value], into: [queries, keys, values])
+    clock?.lap(.queryKeyValue)
     products.pool.forEachChunk(of: batch.rows, grain: 8) { _, rows in
       batch.forEach(of: rows) { row, sequence, position in
         self.position(row, position, attention, cache.layer(layer, sequence: sequence))
       }
     }
+    clock?.lap(.rotation)
+    let scale = rules.attentionScale ?? 1 / Double(attention.shape.keyWidth).squareRoot()
+    let slopes = rules.distanceBias.map { bias in
+      bias.slopeExponents(heads: attention.shape.heads).map { Float(exp2($0) * (bias.isScaled ? scale : 1)) }
+    }
     AttentionPass(
       attention: attention.shape, cache: cache, layer: layer, queries: queries, mixed: mixed,
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
-      scale: Float(rules.attentionScale ?? 1 / Double(attention.shape.keyWidth).squareRoot()),
-      cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks
+      scale: Float(scale), cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks, slopes: slopes
     ).run(batch, on: products.pool)
+    clock?.lap(.attention)
     apply(attention.output, to: mixed, tokens: batch.rows, into: y)
+    clock?.lap(.attentionOutput)
   }
 
   /// Adds biases, normalises and rotates queries and keys, and stores the new key and value of one token.
@@ -40,7 +47,7 @@ extension Transformer {
       let factor = 1 + growth.scale * log(1 + (Double(position) / growth.length).rounded(.down))
       ck_scale(queries, Float(factor), Int64(attention.query.matrix.rows))
     }
-    if shape.isRotated {
+    if shape.isRotated, rules.distanceBias == nil {
       let table = shape.window == nil ? rope : windowRope ?? rope
       for head in 0..<shape.heads { rotate(queries + head * shape.keyWidth, row, table) }
       for head in 0..<shape.keyValueHeads { rotate(keys + head * shape.keyWidth, row, table) }

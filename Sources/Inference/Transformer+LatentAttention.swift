@@ -15,12 +15,15 @@ extension Transformer {
     let shape = latent.shape
     let cached = shape.keyValueRank + shape.ropeWidth
     project(latent, x, tokens: batch.rows)
+    clock?.lap(.queryKeyValue)
     products.pool.forEachChunk(of: batch.rows, grain: 8) { _, rows in
       batch.forEach(of: rows) { row, sequence, position in
         self.position(row, position, latent, cache.layer(layer, sequence: sequence))
       }
     }
+    clock?.lap(.rotation)
     absorbQueries(latent, tokens: batch.rows)
+    clock?.lap(.latent)
     let width = Double(shape.plainWidth + shape.ropeWidth)
     AttentionPass(
       attention: Attention(heads: shape.heads, keyValueHeads: 1, keyWidth: cached, valueWidth: cached), cache: cache,
@@ -28,8 +31,11 @@ extension Transformer {
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
       scale: Float(rules.attentionScale ?? 1 / width.squareRoot())
     ).run(batch, on: products.pool)
+    clock?.lap(.attention)
     expandValues(latent, tokens: batch.rows)
+    clock?.lap(.latent)
     apply(latent.output, to: buffers.floats(.mixed), tokens: batch.rows, into: y)
+    clock?.lap(.attentionOutput)
   }
 
   // queries (t, h, p + w) = Q · x, or Q · norm(Q' · x);  keys (t, c) = K · x

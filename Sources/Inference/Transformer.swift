@@ -41,6 +41,8 @@ struct Transformer: @unchecked Sendable {
   var kernels: UnsafePointer<ck_kernels> { products.kernels.row }
   var rules: ForwardRules { model.architecture.forward }
   var hidden: Int { model.architecture.hiddenSize }
+  /// Told after each operator what was done.
+  var clock: OperatorClock? { products.pool.clock }
 
   /// Runs tokens of one or several sequences; their last hidden states stay in the buffer, row by row.
   ///
@@ -48,11 +50,13 @@ struct Transformer: @unchecked Sendable {
   /// - Parameter layers: runs only so many layers from the first on, to time a part.
   func run(_ batch: Batch, layers: Int = .max) {
     let x = buffers.floats(.hidden)  // (t, d)
+    for part in batch.parts { embed(part, into: x) }
+    clock?.lap(.embedding)
     for part in batch.parts {
-      embed(part, into: x)
       rope.fill(rows: part.rows, from: part.first)
       windowRope?.fill(rows: part.rows, from: part.first)
     }
+    clock?.lap(.rotation)
     for index in model.layers.indices.prefix(layers) { run(layer: index, batch, x) }
   }
 
@@ -89,6 +93,7 @@ struct Transformer: @unchecked Sendable {
     let normed = normed(states, by: model.outputNorm, tokens: rows.count)
     multiply(normed, tokens: rows.count, by: [model.head.matrix], into: [logits])
     for row in rows.indices { finish(logits + row * vocabulary, count: Int64(vocabulary)) }
+    clock?.lap(.logits)
     return logits
   }
 
@@ -98,11 +103,12 @@ struct Transformer: @unchecked Sendable {
     if let cap = rules.logitCap { ck_soft_cap(logits, count, Float(cap)) }
   }
 
-  // x = scale · embedding[token] + positions[position]
+  // x = norm(scale · embedding[token]) + positions[position]
   private func embed(_ part: Batch.Part, into x: UnsafeMutablePointer<Float>) {
     for (row, token) in zip(part.rows, part.tokens) {
       model.embedding.decode(row: Int(token), into: x + row * hidden, with: kernels)
       if rules.embeddingScale != 1 { ck_scale(x + row * hidden, Float(rules.embeddingScale), Int64(hidden)) }
+      if let norm = model.embeddingNorm { normalise(x + row * hidden, norm, width: hidden, into: x + row * hidden) }
       guard let positions = model.positions else { continue }
       let learnt = buffers.floats(.projected)  // (d)
       positions.decode(row: part.first + row - part.row + rules.positionOffset, into: learnt, with: kernels)
@@ -119,6 +125,7 @@ struct Transformer: @unchecked Sendable {
     products.pool.forEachChunk(of: tokens, grain: 16) { _, rows in
       for row in rows { normalise(x + row * hidden, norm, width: hidden, into: y + row * hidden) }
     }
+    clock?.lap(.norm)
     return UnsafePointer(y)
   }
 
@@ -150,6 +157,7 @@ struct Transformer: @unchecked Sendable {
         ck_add_scaled(part + start, scale, x + start, count)
       }
     }
+    clock?.lap(.residual)
   }
 
   /// A few tokens go through matrix-vector products, more through blocked ones.

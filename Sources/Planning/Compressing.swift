@@ -30,7 +30,7 @@ extension PlanningSession {
   ) throws -> CompressionRecord {
     let machine = try profile(of: .here)
     let file = try self.file(of: .path(path))
-    let pool = try ThreadPool(count: options.running.threads ?? machine.processor.usableCores)
+    let pool = try ThreadPool(count: options.running.threads ?? ThreadChoice(machine).threads)
     defer { pool.stop() }
     var request = CompressionRequest(source: file, variant: variant, output: output)
     if let calibration = options.calibration {

@@ -56,7 +56,7 @@ extension PlanningSession {
       text: try options.text.map(Self.givenText), method: options.method, contextTokens: context,
       strideTokens: options.strideTokens ?? max(1, context / 2),
       questions: try options.tasks.map(Self.questions) ?? [], limit: options.limit,
-      keyValueFormat: options.keyValueFormat, threads: options.running.threads ?? machine.processor.usableCores)
+      keyValueFormat: options.keyValueFormat, threads: options.running.threads ?? ThreadChoice(machine).threads)
     let evaluator = Evaluator(
       machine: machine, kernels: try Self.kernels(options.running.kernels), toolVersion: options.running.toolVersion,
       progress: options.running.progress, isCancelled: options.running.isCancelled)

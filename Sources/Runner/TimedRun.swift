@@ -16,6 +16,8 @@ struct TimedRun {
   private var decode: [Double] = []
   private var joules = 0.0
   private var decodedTokens = 0
+  private var prefillTally = OperatorTally()
+  private var decodeTally = OperatorTally()
   private var isComplete = false
   private let counter: Result<EnergyCounter, EnergyCounter.Unavailable>
 
@@ -65,7 +67,7 @@ struct TimedRun {
       progress("sample \(round + 1) of \(request.samples)")
       session.truncate()
       let seconds = try timed(
-        [(0, prompt)], scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max)
+        [(0, prompt)], scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max, &prefillTally)
       prefill.append(Double(promptTokens) / seconds)
       if isCancelled() { return }
       guard decodeTokens > 0 else { continue }
@@ -76,13 +78,21 @@ struct TimedRun {
 
   /// Seconds of one pass, as if all layers had run: the layers' time is multiplied with `scale`.
   private func timed(
-    _ inputs: [(sequence: Int, tokens: [Int32])], scale: Double, layers: Int
+    _ inputs: [(sequence: Int, tokens: [Int32])], scale: Double, layers: Int, _ tally: inout OperatorTally
   ) throws(LanguageRuntimeError) -> Double {
+    let clock = session.pool.clock
     let start = Timing.now()
+    _ = clock?.take()
     try session.run(inputs, layers: layers)
     let middle = Timing.now()
+    let layerTimes = clock?.take()
     session.headLogits()
-    return (middle - start) * scale + Timing.now() - middle
+    let seconds = (middle - start) * scale + Timing.now() - middle
+    if let clock, let layerTimes {
+      let tokens = inputs.reduce(0) { $0 + $1.tokens.count }
+      tally.add(tokens: tokens, seconds: seconds, layers: layerTimes, scale: scale, head: clock.take())
+    }
+    return seconds
   }
 
   private mutating func decodeSample() throws(LanguageRuntimeError) {
@@ -91,7 +101,8 @@ struct TimedRun {
     let energy = try? counter.get().read()
     var seconds = 0.0
     for token in tokens(decodeTokens) {
-      seconds += try timed((0..<sequences).map { ($0, [token]) }, scale: sample?.scale ?? 1, layers: .max)
+      seconds += try timed(
+        (0..<sequences).map { ($0, [token]) }, scale: sample?.scale ?? 1, layers: .max, &decodeTally)
     }
     decode.append(Double(decodeTokens * sequences) / seconds)
     decodedTokens += decodeTokens * sequences
@@ -107,6 +118,17 @@ struct TimedRun {
       prefill: phase(promptTokens, prefill),
       decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy,
       warnings: warnings, isComplete: isComplete)
+  }
+
+  /// The operators' times beside their work and the machine's limits.
+  func profile(_ limits: OperatorProfile.Limits) -> OperatorProfile {
+    var workload = request.workload
+    workload.promptTokens = promptTokens
+    workload.generatedTokens = decodeTokens
+    let work = OperatorWork(request.model, workload, usesIntegers: session.kernels.usesIntegers)
+    return OperatorProfile(
+      prefill: prefillTally.phase(work.prefill, ofTokens: promptTokens, sampleTokens: promptTokens),
+      decode: decodeTally.phase(work.decode, ofTokens: 1, sampleTokens: decodeTokens), limits: limits)
   }
 
   private func phase(_ tokens: Int, _ rates: [Double]) -> Measurement.Phase? {

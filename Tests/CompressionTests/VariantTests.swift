@@ -172,10 +172,14 @@ import Testing
         .kernelSupport
     }
     #expect(try support(.tinyLlama, "q4_k_m") == .fast)
-    #expect(try support(.tinyLlama, "q5_k_m") == .portable)
+    #expect(try support(.tinyLlama, "q5_k_m") == .fast)
+    #expect(try support(.tinyLlama, "iq2_xs") == .portable)
     // 896 columns are no multiple of 256: most tensors fall back to q5_0.
-    #expect(try support(.qwen25With05B, "q4_k_m") == .portable)
-    #expect(try support(.tinyLlama, "awq4-g128") == .none)
+    #expect(try support(.qwen25With05B, "q4_k_m") == .fast)
+    for name in ["awq4-g128", "gptq3-g64", "gptq8-row-act", "nf4-dq", "fp4", "int8", "w8a8", "fp8", "fp8-block"] {
+      #expect(try support(.tinyLlama, name) == .fast, "\(name)")
+    }
+    #expect(try support(.tinyLlama, "sparse-2:4") == .none)
     #expect(try support(.tinyLlama, "bf16") == .fast)
     #expect(KernelSupport.none.sentence == "No kernel yet, not runnable here.")
   }

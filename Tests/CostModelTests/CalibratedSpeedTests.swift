@@ -79,7 +79,7 @@ import Testing
       Self.calibration([
         Self.rate(.matvec, "q8_0", 1_000_000, 20e9), Self.rate(.matvec, "q8_0", 100_000_000, 10e9),
       ]), threads: 2)
-    func rate(_ bytes: Double) throws -> Double { try book.matvec(.block(.q8_0), jobBytes: bytes).perSecond }
+    func rate(_ bytes: Double) throws -> Double { try book.matvec("q8_0", jobBytes: bytes).perSecond }
     #expect(try rate(1) == 20e9)
     #expect(try rate(1e6) == 20e9)
     #expect(try abs(rate(1e8) / 10e9 - 1) < 1e-9)
@@ -94,12 +94,34 @@ import Testing
     }
   }
 
+  @Test func `attention over many positions takes the rate of caches as large`() throws {
+    let near = Self.rate(.attention, "f16", 512 * 1024, 80e9)
+    let far = Self.rate(.attention, "f16", 4096 * 1024, 40e9)
+    let book = RateBook(
+      Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9), near, far]), threads: 2)
+    #expect(book.attention(.attention, .f16, width: 64) == 80e9)
+    #expect(book.attention(.attention, .f16, width: 64, cachedBytes: 1e9) == 40e9)
+    let calibration = Self.calibration(Self.flat.rates + [near, far])
+    let model = try Fixture.model("TinyLlama-1.1B")
+    func attention(_ prompt: Int) throws -> Double {
+      let workload = Workload(promptTokens: prompt, generatedTokens: 0, contextTokens: 8192)
+      let estimate = Fixture.estimator(model, on: Fixture.host(calibration: calibration), workload)
+        .estimate(try Fixture.variant("f16"))
+      return try #require(estimate.decodeTime).attention
+    }
+    // 22 layers of 32 heads of 64, keys and values, a multiply-add each; four KV heads make 1024 elements in two bytes.
+    func operations(_ positions: Int) -> Double { Double(22 * 2 * 2 * 32 * 64 * positions) }
+    #expect(try abs(attention(512) / (operations(512) / 80e9) - 1) < 1e-9)
+    #expect(try abs(attention(4096) / (operations(4096) / 40e9) - 1) < 1e-9)
+    #expect(try abs(attention(8192) / (operations(8192) / 40e9) - 1) < 1e-9)
+  }
+
   @Test func `a format that was not measured has no speed, and says so`() throws {
     let book = RateBook(Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9)]), threads: 2)
     #expect(throws: NoSpeed("no kernel for q4_k was measured here")) {
-      try book.matvec(.block(.q4_k), jobBytes: 1)
+      try book.matvec("q4_k", jobBytes: 1)
     }
-    #expect(throws: NoSpeed.self) { try book.gemm(.block(.q8_0), batch: 512, jobBytes: 1) }
+    #expect(throws: NoSpeed.self) { try book.gemm("q8_0", batch: 512, jobBytes: 1) }
   }
 
   @Test func `between two counts of vectors the time per weight is linear in the count`() throws {
@@ -111,7 +133,7 @@ import Testing
       ]), threads: 6)
     #expect(book.threads == 8)
     func seconds(_ batch: Double) throws -> Double {
-      try 2 * batch / book.gemm(.block(.q8_0), batch: batch, jobBytes: 1).perSecond
+      try 2 * batch / book.gemm("q8_0", batch: batch, jobBytes: 1).perSecond
     }
     // A weight of q8_0 has 34/32 bytes, of which one vector's product reads 8 · 10⁹ a second.
     let (one, sixteen, all) = (34.0 / 32 / 8e9, 32 / 1e11, 1024 / 2e11)

@@ -16,6 +16,8 @@ package struct RuntimeMemoryPlan: Sendable, Equatable {
     case compressedQuery, absorbedQuery, latentMixed, headInput, headOutput
     /// Only models in low-rank factors or with adapters.
     case thin, adapterOutput
+    /// Only models whose matrices have their columns in another order than the input.
+    case orderedInput
   }
 
   package struct Buffer: Sendable, Equatable {
@@ -102,6 +104,7 @@ extension RuntimeMemoryPlan {
         floats(.logits, sequences * shape.vocabulary, "\(sequences) sequences × \(shape.vocabulary) × 4"),
       ] + Self.expertBuffers(shape, tokens: u) + Self.latentBuffers(shape, tokens: u)
       + Self.factorBuffers(weights, tokens: u)
+      + (weights.hasOrder ? [floats(.orderedInput, u * widest, "\(u) × \(widest) × 4")] : [])
   }
 
   /// - Shapes: u tokens, E experts of which a token visits k, d = hidden size.

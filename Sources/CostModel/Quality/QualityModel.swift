@@ -15,6 +15,7 @@ package struct QualityModel: Sendable {
   static let noise = 0.001
 
   private let evidence: [String: [QualityEvidence]]
+  private let removals: RemovalEvidence
   /// Models with figures of their own.
   private let models: Set<String>
   /// What other models' figures say of the variants that everybody asks for.
@@ -23,6 +24,7 @@ package struct QualityModel: Sendable {
   package init(_ rows: [QualityEvidence]) {
     let evidence = Dictionary(grouping: rows) { Self.key($0.variant, $0.hasImportanceMatrix) }
     self.evidence = evidence
+    removals = RemovalEvidence(rows)
     models = Set(rows.map(\.model))
     var expected: [CompressionStep: QualityEstimate] = [:]
     for step in CompressionVariant.offered.compactMap(\.storage) {
@@ -37,10 +39,22 @@ package struct QualityModel: Sendable {
   /// The expected loss of a variant that stores `bitsPerWeight` bits; a figure of the very model counts alone.
   package func estimate(_ variant: CompressionVariant, model: String, bitsPerWeight: Double) -> QualityEstimate {
     if let change = variant.structure.first {
+      if variant.structure.count == 1, let removed = removals.estimate(change) {
+        return Self.both(removed, stored(variant.storage, model: model, bitsPerWeight: bitsPerWeight))
+      }
       let reason = "what \(change.name) costs depends on how it is trained afterwards"
       return QualityEstimate(loss: .unknown(reason: reason))
     }
-    guard let step = variant.storage else { return Self.lossless("the model as published") }
+    return stored(variant.storage, model: model, bitsPerWeight: bitsPerWeight)
+  }
+
+  /// Losses of independent steps add up, and so do their intervals.
+  private static func both(_ one: QualityEstimate, _ other: QualityEstimate) -> QualityEstimate {
+    QualityEstimate(loss: one.loss + other.loss, models: Array(Set(one.models + other.models)).sorted())
+  }
+
+  private func stored(_ step: CompressionStep?, model: String, bitsPerWeight: Double) -> QualityEstimate {
+    guard let step else { return Self.lossless("the model as published") }
     if case .uniform(let format) = step, [.f32, .f16, .bf16].contains(format) {
       return Self.lossless("16 bits keep what is published in 16 bits")
     }

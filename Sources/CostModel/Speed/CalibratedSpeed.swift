@@ -61,10 +61,10 @@ package struct CalibratedSpeed: SpeedModel {
     let bytes = work.bytes(part, tokens: tokens, model)
     let visits = part.bytes * Double(tokens) / max(bytes, .leastNormalMagnitude)
     guard visits > 1 else {
-      let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+      let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
       return (bytes / rate.perSecond, rate.spread)
     }
-    let rate = try rates.gemm(part.format, batch: visits, jobBytes: part.jobBytes)
+    let rate = try rates.gemm(part.kernel, batch: visits, jobBytes: part.jobBytes)
     return (2 * part.elements * Double(tokens) / rate.perSecond, rate.spread)
   }
 
@@ -72,25 +72,26 @@ package struct CalibratedSpeed: SpeedModel {
   private func attention(_ model: ModelWork) -> Double {
     let transfer = readBandwidth > 0 ? model.cacheBytesRead / readBandwidth : 0
     let cache = model.workload.keyValueFormat
-    guard let rate = rates.attention(.attention, cache, width: model.headWidth) else { return transfer }
+    let seen = model.cachedBytesOfLayer(positions: Double(model.middlePosition))
+    guard let rate = rates.attention(.attention, cache, width: model.headWidth, cachedBytes: seen) else {
+      return transfer
+    }
     return max(transfer, model.attentionOperations / rate)
   }
 
   package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
-    let prompt = Double(min(model.workload.promptTokens, model.workload.contextTokens))
-    let batch = max(1, min(Int(prompt), model.workload.microBatch))
+    let (prompt, batch, chunks) = (model.promptTokens, model.batch, model.chunks)
     guard batch > 1 else { return try decodeStep(work, model) }
-    let chunks = (prompt / Double(batch)).rounded(.up)
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {
       if part.isHead {
         // Only the last token's logits are asked for.
-        let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+        let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
         time.weights += part.bytes / rate.perSecond
         continue
       }
-      let rate = try rates.gemm(part.format, batch: Double(batch), jobBytes: part.jobBytes)
+      let rate = try rates.gemm(part.kernel, batch: Double(batch), jobBytes: part.jobBytes)
       let seconds = 2 * part.elements * prompt / rate.perSecond
       time.weights += seconds
       spread += seconds * rate.spread
@@ -98,7 +99,10 @@ package struct CalibratedSpeed: SpeedModel {
     }
     spread /= max(time.weights, .leastNormalMagnitude)
     let cache = model.workload.keyValueFormat
-    if let rate = rates.attention(.attentionPrefill, cache, width: model.headWidth) {
+    // Chunks towards the end see more and do more: weighted by their operations they end at two thirds of a long
+    // prompt, and a single one at its end.
+    let seen = model.cachedBytesOfLayer(positions: (2 * prompt + Double(batch)) / 3)
+    if let rate = rates.attention(.attentionPrefill, cache, width: model.headWidth, cachedBytes: seen) {
       time.attention = model.promptAttentionOperations / rate
     }
     time.elementwise = promptElementwise.map { model.activationBytes * prompt / $0 } ?? 0

@@ -2,6 +2,7 @@
 import ArgumentParser
 import CostModel
 import Evidence
+import Inference
 import JSONText
 import Planning
 import Quantities
@@ -51,7 +52,7 @@ struct EvaluateCommand: ParsableCommand {
     name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
     transform: ThreadCount.parse)
   var threads: Int?
-  @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
+  @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
   @OptionGroup var common: CommonOptions
 

@@ -3,6 +3,7 @@ import ArgumentParser
 import Compression
 import CostModel
 import Evidence
+import Inference
 import JSONText
 import Planning
 import Quantities
@@ -15,7 +16,7 @@ struct RunOptions: ParsableArguments {
     name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
     transform: ThreadCount.parse)
   var threads: Int?
-  @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
+  @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
   @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
   var repack = true
@@ -41,6 +42,7 @@ struct MeasureCommand: ParsableCommand {
         anprobe measure tinyllama-1.1b --variant q4_k_m
         anprobe measure qwen2.5-0.5b --variant q8_0 --full --context 8192
         anprobe measure tinyllama-1.1b --variant q4_0 --batch 8
+        anprobe measure model.gguf --profile
         anprobe measure model.gguf --json
       """)
 
@@ -50,6 +52,7 @@ struct MeasureCommand: ParsableCommand {
     help: ArgumentHelp(
       "How the weights are stored; default: as published, or as the file has them.", valueName: "variant"))
   var variant: String?
+  @Flag(help: "Also show where the time goes: each operator beside the limits of this machine.") var profile = false
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var runOptions: RunOptions
   @OptionGroup var common: CommonOptions
@@ -58,10 +61,12 @@ struct MeasureCommand: ParsableCommand {
     let console = common.console
     let variant = try variant.map { try CompressionVariant(parsing: $0) }
     Interrupt.shared.listen()
+    var options = runOptions.options(console)
+    options.profiles = profile
     let measurement: Measurement
     do {
       measurement = try common.session.measure(
-        model.reference, variant, workload.workload(), runOptions.options(console))
+        model.reference, variant, workload.workload(), options)
       console.endProgress()
     } catch {
       console.endProgress()
@@ -71,6 +76,7 @@ struct MeasureCommand: ParsableCommand {
       console.answer(command: "measure", measurement.members)
     } else {
       MeasureFace(measurement: measurement).show(console)
+      if let profile = measurement.profile { ProfileFace(profile: profile).show(console) }
     }
     if !measurement.isComplete { throw ExitStatus.failure }
   }
@@ -94,7 +100,8 @@ struct MeasureFace {
     add("decode", measurement.decode, &table)
     addShare(&table)
     console.answer(table)
-    console.answer([""] + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
+    let threads = measurement.threadsReason.map { ["Threads: \(measurement.threads), \($0)"] } ?? []
+    console.answer([""] + threads + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
     if !measurement.isComplete { console.answer(["Interrupted: these are the samples taken until then."]) }
   }
 
