@@ -7,7 +7,7 @@ internal import Runner
 package import Training
 
 /// What to train, in a user's words.
-package struct TrainingOptions: Sendable {
+package struct ModelTrainingOptions: Sendable {
   /// A text, or a file of it.
   package var text: String
   package var validation: String?
@@ -41,7 +41,7 @@ package struct TrainingOptions: Sendable {
 
 extension PlanningSession {
   /// Trains a GGUF file's model and writes the result as another GGUF file.
-  package func train(_ path: String, to output: String, _ options: TrainingOptions) throws -> TrainingRecord {
+  package func train(_ path: String, to output: String, _ options: ModelTrainingOptions) throws -> TrainingRecord {
     let file = try self.file(of: .path(path))
     guard file.metadata != nil else { throw TrainingError.notGGUF(path: path) }
     let tokenizer = try self.tokenizer(ofFile: path)

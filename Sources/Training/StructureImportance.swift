@@ -31,7 +31,7 @@ package struct StructureImportance: Sendable, Equatable {
     let count = min(windows, (tokens.count - 1) / context)
     guard count > 0 else { throw .textTooShort(tokens: tokens.count, needed: context + 1) }
     let network = try Network<Float>(
-      start.shape, .allWeights, weights: start.initial(seed: 0), contextTokens: context, pool: pool)
+      start.shape, .allWeights, weights: start.initial(.allWeights, seed: 0), contextTokens: context, pool: pool)
     let pass = WindowPass(network)
     for window in 0..<count {
       progress(window)

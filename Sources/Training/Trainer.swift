@@ -112,12 +112,14 @@ package struct Trainer: Sendable {
     switch request.start {
     case .file: break
     case .layers(let kept): if kept.count < layers { steps.append("depth-\(layers - kept.count)") }
-    case .student: return "student:\(request.teacher?.description.name ?? request.source.description.name)"
+    case .student: return request.teacher.map { "student:\($0.description.name)" } ?? "student"
     }
     switch request.adaptation {
     case .frozen: break
     case .allWeights: steps.append("trained")
-    case .lora(let lora): steps.append("lora-\(lora.rank)" + (request.merges ? "-merged" : ""))
+    case .lora(let lora):
+      if let base = lora.base { steps.append(base.rawValue) }
+      steps.append("lora-\(lora.rank)" + (request.merges ? "-merged" : ""))
     }
     return steps.joined(separator: "+")
   }

@@ -116,6 +116,7 @@ package struct TrainingRequest: Sendable {
     }
     if case .lora(let lora) = adaptation {
       parts.append("lora rank \(lora.rank) alpha \(lora.alpha) of \(lora.targets.count) matrices")
+      if let base = lora.base { parts.append("base \(base.rawValue)") }
     }
     if let teacher, loss.teacherShare > 0 {
       parts.append("teacher \(teacher.description.name) temperature \(loss.temperature) share \(loss.teacherShare)")

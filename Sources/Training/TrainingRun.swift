@@ -23,13 +23,14 @@ final class TrainingRun {
     loss = request.loss
     order = try WindowOrder(request.text.tokens, context: settings.context, seed: settings.seed)
     network = try Network(
-      start.shape, request.adaptation, weights: start.initial(seed: settings.seed), contextTokens: settings.context,
+      start.shape, request.adaptation, weights: start.initial(request.adaptation, seed: settings.seed),
+      contextTokens: settings.context,
       pool: pool)
     if let file = request.teacher {
       let other = try TrainingStart(file, .file)
       teacher = WindowPass(
         try Network(
-          other.shape, .frozen, weights: other.initial(seed: 0), contextTokens: settings.context, pool: pool))
+          other.shape, .frozen, weights: other.initial(.frozen, seed: 0), contextTokens: settings.context, pool: pool))
     } else {
       teacher = nil
     }

@@ -80,4 +80,32 @@ import Testing
       }
     }
   }
+
+  @Test
+  func `a base rounded to NF4 is the nearest level of each block's largest magnitude, and adapters learn beside it`()
+    throws
+  {
+    let start = try TrainingStart(Story.file(), .file)
+    let key = ParameterKey(.attentionOutput, layer: 2)
+    let lora = LoRASettings(rank: 2, base: .nf4)
+    let (plain, rounded) = (start.stored(key, .frozen), start.stored(key, .lora(lora)))
+    var (a, b) = ([Float](repeating: 0, count: 64 * 64), [Float](repeating: 0, count: 64 * 64))
+    a.withUnsafeMutableBufferPointer { $0.baseAddress.map { plain?.decode(rows: 0..<64, into: $0) } }
+    b.withUnsafeMutableBufferPointer { $0.baseAddress.map { rounded?.decode(rows: 0..<64, into: $0) } }
+    for row in 0..<64 {
+      let scale = Float(Float16(a[row * 64..<row * 64 + 64].map(abs).max() ?? 0))
+      for index in row * 64..<row * 64 + 64 {
+        let nearest = FourBitLevels.normal.map { abs(scale * $0 - a[index]) }.min() ?? 0
+        #expect(abs(abs(b[index] - a[index]) - nearest) < 1e-6 * scale)
+      }
+    }
+    try withPath { path in
+      let request = TrainingRequest(
+        source: try Story.file(), output: path, text: TrainingText(name: "a story", tokens: try Story.tokens()),
+        adaptation: .lora(lora), settings: TrainingSettings(steps: 12, rate: 5e-3, batch: 1, context: 24))
+      let record = try withPool { try Trainer(toolVersion: "test", pool: $0).train(request) }
+      #expect(record.variant == "nf4+lora-2")
+      #expect(record.lastLoss.total < record.firstLoss.total)
+    }
+  }
 }

@@ -53,7 +53,7 @@ import Testing
     let own = try withPool { pool in
       let start = try TrainingStart(file, .file)
       let network = try Network<Float>(
-        start.shape, .frozen, weights: start.initial(seed: 0), contextTokens: 40, pool: pool)
+        start.shape, .frozen, weights: start.initial(.frozen, seed: 0), contextTokens: 40, pool: pool)
       return WindowPass(network).logits(of: tokens[...])
     }
     // Sums of at most 172 terms in another order, five layers deep.

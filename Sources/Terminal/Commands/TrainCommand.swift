@@ -6,13 +6,15 @@ import Planning
 import Quantities
 import Training
 
+extension FrozenBase: ExpressibleByArgument {}
+
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
     abstract: "Trains a small model here: all weights, a low-rank adapter, or a student that follows a teacher.",
     discussion: """
       For models of the llama family in GGUF files. With --lora the file's weights stay as they are, in any format
-      (a quantised base makes it QLoRA), and the result is a GGUF adapter, or the whole model with --merged. With
+      (a quantised base, or --base nf4, makes it QLoRA), and the result is a GGUF adapter, or the whole model with --merged. With
       --teacher the loss is mixed with the distance from another file's distributions. Ctrl-C keeps the state beside
       the output, and --resume goes on from it.
 
@@ -32,6 +34,8 @@ struct TrainCommand: ParsableCommand {
   var lora: Int?
   @Option(help: ArgumentHelp("What scales adapters, by alpha / rank (default: twice the rank).", valueName: "alpha"))
   var loraAlpha: Double?
+  @Option(help: ArgumentHelp("Round the frozen matrices to nf4 or fp4 first (QLoRA).", valueName: "levels"))
+  var base: FrozenBase?
   @Flag(help: "Add the adapters to the weights and write the whole model.") var merged = false
   @Option(help: ArgumentHelp("Keep only these layers of the file, such as 0-4,7.", valueName: "layers"))
   var layers: String?
@@ -73,8 +77,8 @@ struct TrainCommand: ParsableCommand {
     guard lora == nil || studentLayers == nil else {
       throw ValidationError("An adapter needs weights worth keeping: leave out --lora or --student-layers.")
     }
-    guard lora != nil || (!merged && loraAlpha == nil) else {
-      throw ValidationError("--merged and --lora-alpha belong to --lora.")
+    guard lora != nil || (!merged && loraAlpha == nil && base == nil) else {
+      throw ValidationError("--merged, --lora-alpha and --base belong to --lora.")
     }
     guard (0...1).contains(alpha) else { throw ValidationError("--alpha is a share from 0 to 1, not \(alpha).") }
   }
@@ -94,14 +98,15 @@ struct TrainCommand: ParsableCommand {
     show(record, console)
   }
 
-  private func options(_ console: Console) throws -> TrainingOptions {
+  private func options(_ console: Console) throws -> ModelTrainingOptions {
     let start: TrainingRequest.Start =
       if let studentLayers {
         .student(StudentShape(layers: studentLayers, width: studentWidth, inner: studentInner))
       } else if let layers { .layers(try Self.layers(layers)) } else { .file }
-    return TrainingOptions(
+    return ModelTrainingOptions(
       text: text, validation: valid, start: start,
-      adaptation: lora.map { .lora(LoRASettings(rank: $0, alpha: loraAlpha)) } ?? .allWeights, merges: merged,
+      adaptation: lora.map { .lora(LoRASettings(rank: $0, alpha: loraAlpha, base: base)) } ?? .allWeights,
+      merges: merged,
       teacher: teacher,
       loss: teacher == nil ? TokenLoss() : TokenLoss(teacherShare: alpha, temperature: temperature),
       settings: TrainingSettings(

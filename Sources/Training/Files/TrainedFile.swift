@@ -38,7 +38,7 @@ struct TrainedFile {
     if let table {
       writer.add(
         tensor: TensorRole.ropeFactors.ggufName(layer: -1) ?? "rope_freqs.weight", dimensions: [table.columns],
-        format: table.format)
+        format: table.format ?? .f32)
     }
     try writer.write(to: path) { index, sink in
       if index < parameters.count { return try write(parameters[index], to: sink) }
@@ -91,8 +91,8 @@ struct TrainedFile {
       values.address.update(from: store.values.address + slot.offset, count: parameter.count)
       return values
     }
-    guard let index = start.place(parameter.key), let stored = StoredMatrix(tensor: index, of: start.weights),
-      case .lora(let lora) = network.adaptation, let inner = store.slot(parameter.key, .adapterInner),
+    guard let stored = start.stored(parameter.key, network.adaptation), case .lora(let lora) = network.adaptation,
+      let inner = store.slot(parameter.key, .adapterInner),
       let outer = store.slot(parameter.key, .adapterOuter)
     else { throw .missingTensor(parameter.key.name) }
     stored.decode(rows: 0..<parameter.rows, into: values.address)

@@ -43,11 +43,17 @@ struct TrainingStart: Sendable {
     }
   }
 
-  func initial(seed: UInt64) -> InitialWeights {
-    let divisors = ropeDivisors
-    return InitialWeights(seed: seed, ropeDivisors: divisors) { key in
-      place(key).flatMap { StoredMatrix(tensor: $0, of: weights) }
-    }
+  func initial(_ adaptation: Adaptation, seed: UInt64) -> InitialWeights {
+    InitialWeights(seed: seed, ropeDivisors: ropeDivisors) { stored($0, adaptation) }
+  }
+
+  /// The file's tensor behind a tensor of the network, rounded where the adaptation says so.
+  func stored(_ key: ParameterKey, _ adaptation: Adaptation) -> StoredMatrix? {
+    guard let index = place(key), let matrix = StoredMatrix(tensor: index, of: weights) else { return nil }
+    guard case .lora(let lora) = adaptation, lora.targets.contains(key.role), let base = lora.base,
+      let codec = LevelCodec(base.format)
+    else { return matrix }
+    return matrix.rounded(by: codec)
   }
 
   /// The file's tensor behind a tensor of the network; nil for random weights.
