@@ -58,6 +58,8 @@ struct ProductPart {
   /// What a product of many tokens reads: rows in the file's order are decoded to floats.
   var gemmInput: ck_input { isInterleaved ? ck_panel_input(matrix.type) : CK_INPUT_F32 }
 
+  var hasFew: Bool { isInterleaved && ck_has_few(matrix.type) != 0 }
+
   /// Pieces of sixteen rows, the last one perhaps smaller.
   var pieces: Int { (rows.count + Interleaving.panelRows - 1) / Interleaving.panelRows }
 }
@@ -99,18 +101,14 @@ package struct Products: @unchecked Sendable {
     guard let columns = matrices.first?.columns else { return }
     let parts = ProductPart.parts(matrices, outputs)
     if tokens == 1 { return multiplyOne(x, columns: columns, parts) }
-    let isFew = tokens <= Self.fewTokens
-    let few = parts.filter { isFew && multipliesFew($0) }
+    let isFew = tokens <= Self.fewTokens && kernels.multipliesFew
+    let few = parts.filter { isFew && $0.hasFew }
     multiplyFew(x, tokens: tokens, columns: columns, few)
-    multiplyMany(x, tokens: tokens, columns: columns, parts.filter { !(isFew && multipliesFew($0)) })
+    multiplyMany(x, tokens: tokens, columns: columns, parts.filter { !(isFew && $0.hasFew) })
   }
 
   /// More tokens than this are multiplied faster by blocked kernels, which unpack weights for all of them.
   static let fewTokens = 32
-
-  private func multipliesFew(_ part: ProductPart) -> Bool {
-    kernels.multipliesFew && part.isInterleaved && ck_multiplies_few(part.matrix.type) != 0
-  }
 
   private func multiplyOne(_ x: UnsafePointer<Float>, columns: Int, _ parts: [ProductPart]) {
     let conversion = pool.clock?.begin()
@@ -139,9 +137,8 @@ package struct Products: @unchecked Sendable {
 
   /// Calls `body` for runs of rows in a single job: rows are numbered through, so that no thread waits in between.
   private func forEachPiece(of parts: [ProductPart], _ body: (_ part: ProductPart, _ rows: Range<Int>) -> Void) {
-    let rowBytes = parts.first?.matrix.rowBytes ?? 1
     let total = parts.reduce(0) { $0 + $1.pieces }
-    pool.forEachChunk(of: total, grain: pieces(of: total, rowBytes: rowBytes)) { _, range in
+    pool.forEachChunk(of: total, grain: pieces(of: total, rowBytes: parts.first?.matrix.rowBytes ?? 1)) { _, range in
       guard !isIdle else { return }
       var start = 0
       for part in parts {

@@ -50,13 +50,13 @@ struct Transformer: @unchecked Sendable {
   /// - Parameter layers: runs only so many layers from the first on, to time a part.
   func run(_ batch: Batch, layers: Int = .max) {
     let x = buffers.floats(.hidden)  // (t, d)
+    for part in batch.parts { embed(part, into: x) }
+    clock?.lap(.embedding)
     for part in batch.parts {
-      embed(part, into: x)
-      clock?.lap(.embedding)
       rope.fill(rows: part.rows, from: part.first)
       windowRope?.fill(rows: part.rows, from: part.first)
-      clock?.lap(.rotation)
     }
+    clock?.lap(.rotation)
     for index in model.layers.indices.prefix(layers) { run(layer: index, batch, x) }
   }
 

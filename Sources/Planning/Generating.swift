@@ -113,7 +113,7 @@ extension PlanningSession {
     let machine = try profile(of: .here)
     var workload = options.workload
     workload.contextTokens = min(workload.contextTokens, file.description.architecture.contextLength ?? .max)
-    let threads = options.threads ?? machine.processor.usableCores
+    let threads = options.threads ?? ThreadChoice(machine).threads
     try Measurer.checkFit(
       file.description, variant: "the file has it", workload: workload, on: machine, threads: threads)
     let pool = try ThreadPool(count: threads)

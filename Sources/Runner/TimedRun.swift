@@ -89,8 +89,8 @@ struct TimedRun {
     session.headLogits()
     let seconds = (middle - start) * scale + Timing.now() - middle
     if let clock, let layerTimes {
-      tally.add(
-        tokens: inputs.reduce(0) { $0 + $1.tokens.count }, seconds: seconds, layers: layerTimes, scale: scale, head: clock.take())
+      let tokens = inputs.reduce(0) { $0 + $1.tokens.count }
+      tally.add(tokens: tokens, seconds: seconds, layers: layerTimes, scale: scale, head: clock.take())
     }
     return seconds
   }

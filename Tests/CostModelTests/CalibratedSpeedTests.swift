@@ -133,7 +133,7 @@ import Testing
       ]), threads: 6)
     #expect(book.threads == 8)
     func seconds(_ batch: Double) throws -> Double {
-      try 2 * batch / book.gemm("q8_0", batch: batch, jobBytes: 1, bits: 8.5).perSecond
+      try 2 * batch / book.gemm("q8_0", batch: batch, jobBytes: 1).perSecond
     }
     // A weight of q8_0 has 34/32 bytes, of which one vector's product reads 8 · 10⁹ a second.
     let (one, sixteen, all) = (34.0 / 32 / 8e9, 32 / 1e11, 1024 / 2e11)

@@ -173,9 +173,9 @@ enum ck_input ck_panel_input(int type);
 // Sixteen rows of `blocks` blocks to a panel, and one row of a panel back to the file's order.
 void ck_interleave(int type, const void *rows, int64_t blocks, void *panel);
 void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void *out);
+// Whether panel_few takes the type, and the tokens of its groups.
+int ck_has_few(int type);
 int64_t ck_few_group(int64_t tokens);
-// Whether panel_few takes panels of the type.
-int ck_multiplies_few(int type);
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns);
 
 // Multiplies and adds 8-bit integers in registers; operations is 0 for a row without such instructions. Gives their sum.

@@ -64,7 +64,7 @@ package struct CalibratedSpeed: SpeedModel {
       let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
       return (bytes / rate.perSecond, rate.spread)
     }
-    let rate = try rates.gemm(part.kernel, batch: visits, jobBytes: part.jobBytes, bits: part.bitsPerWeight)
+    let rate = try rates.gemm(part.kernel, batch: visits, jobBytes: part.jobBytes)
     return (2 * part.elements * Double(tokens) / rate.perSecond, rate.spread)
   }
 
@@ -91,7 +91,7 @@ package struct CalibratedSpeed: SpeedModel {
         time.weights += part.bytes / rate.perSecond
         continue
       }
-      let rate = try rates.gemm(part.kernel, batch: Double(batch), jobBytes: part.jobBytes, bits: part.bitsPerWeight)
+      let rate = try rates.gemm(part.kernel, batch: Double(batch), jobBytes: part.jobBytes)
       let seconds = 2 * part.elements * prompt / rate.perSecond
       time.weights += seconds
       spread += seconds * rate.spread

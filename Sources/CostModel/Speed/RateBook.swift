@@ -69,15 +69,15 @@ package struct RateBook: Sendable {
   ///
   /// Between two measured counts, of which one vector is the least, the time per weight is linear in the count: first the
   /// bytes limit it, then the arithmetic. Beyond the largest the rate is constant.
-  ///
-  /// - Parameter bits: of a weight in memory.
-  package func gemm(_ format: String, batch: Double, jobBytes: Double, bits: Double) throws(NoSpeed) -> Rate {
+  package func gemm(_ format: String, batch: Double, jobBytes: Double) throws(NoSpeed) -> Rate {
     guard let curves = batchedProducts[format], let last = curves.last
     else { throw Self.notMeasured(format) }
     guard batch < Double(last.batch) else { return last.curve.rate(at: jobBytes) }
     var points = curves.map { (batch: Double($0.batch), rate: $0.curve.rate(at: jobBytes)) }
-    if var one = products[format]?.rate(at: jobBytes), bits > 0 {
-      one.perSecond *= 2 * 8 / bits
+    let kernel =
+      BlockFormat(rawValue: format).map(RuntimeFormat.init) ?? RuntimeFormat.groups.first { $0.name == format }
+    if let kernel, var one = products[format]?.rate(at: jobBytes) {
+      one.perSecond *= 2 * Double(kernel.elementsPerBlock) / Double(kernel.bytesPerBlock)
       points.insert((1, one), at: 0)
     }
     guard let upper = points.firstIndex(where: { batch <= $0.batch }), upper > 0 else { return points[0].rate }

@@ -21,9 +21,6 @@ package struct VariantWork: Sendable {
     package var allBytes: Double
     package var isHead: Bool
     package var isRouted: Bool
-
-    /// Of a weight as it is stored.
-    package var bitsPerWeight: Double { elements > 0 ? bytes * 8 / elements : 0 }
   }
 
   package let parts: [Part]

@@ -41,8 +41,8 @@ struct MeasureCommand: ParsableCommand {
       Examples:
         anprobe measure tinyllama-1.1b --variant q4_k_m
         anprobe measure qwen2.5-0.5b --variant q8_0 --full --context 8192
-        anprobe measure model.gguf --profile
         anprobe measure tinyllama-1.1b --variant q4_0 --batch 8
+        anprobe measure model.gguf --profile
         anprobe measure model.gguf --json
       """)
 
