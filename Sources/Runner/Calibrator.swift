@@ -68,6 +68,9 @@ package struct Calibrator {
       duration: Seconds(Timing.now() - start), rates: samples.rates, overheads: overheads, warnings: samples.warnings)
   }
 
+  /// What threads are counted by: a format that most machines run well.
+  private static let trialFormat = RuntimeFormat(.q8_0)
+
   /// The same two products with each count of threads.
   private func trials() throws(LanguageRuntimeError) -> [ThreadChoice.Trial] {
     var trials: [ThreadChoice.Trial] = []
@@ -76,11 +79,11 @@ package struct Calibrator {
       let pool = try ThreadPool(count: count)
       defer { pool.stop() }
       let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
-      probe.use(.q8_0)
+      probe.use(Self.trialFormat)
       var (decode, prefill) = (RateSamples(threads: count), RateSamples(threads: count))
       for _ in 0..<plan.repeats {
-        matvecs(probe, .q8_0, [plan.trialJobBytes], &decode)
-        gemm(probe, .q8_0, &prefill)
+        matvecs(probe, Self.trialFormat, [plan.trialJobBytes], &decode)
+        gemm(probe, Self.trialFormat, &prefill)
       }
       trials.append(
         .init(
@@ -186,7 +189,7 @@ package struct Calibrator {
         let bytes = Double(2 * 512) * format.bitsPerElement / 8
         for context in plan.contexts {
           attend(
-            attention, probe, at: context,
+            attention, at: context,
             key: { operation, batch, positions in
               RateSamples.Key(
                 operation, format: format.rawValue, batch: batch, operandBytes: Int(bytes * Double(positions)),
@@ -199,12 +202,10 @@ package struct Calibrator {
 
   /// One token behind so many cached ones, and the last of a prompt's chunks that ends there.
   private func attend(
-    _ attention: AttentionProbe, _ probe: KernelProbe, at context: Int,
+    _ attention: AttentionProbe, at context: Int,
     key: (Calibration.Rate.Operation, _ batch: Int, _ positions: Int) -> RateSamples.Key, _ samples: inout RateSamples
   ) {
     for _ in 0..<plan.repeats {
-      // In a pass the weights of a layer went through the caches since its keys and values did.
-      _ = probe.read()
       var operations = 0.0
       let seconds = Timing.seconds { operations = attention.run(tokens: 1, at: context) }
       samples.add(key(.attention, 1, context), operations / seconds)
