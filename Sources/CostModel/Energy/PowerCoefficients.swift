@@ -24,7 +24,7 @@ package struct PowerCoefficients: Sendable, Equatable {
   /// Fitted to `profiles/energy/observations.json` and rounded; `anprobe accuracy` prints what it fits again, and scores
   /// each machine by a fit without it.
   package static let published = PowerCoefficients(
-    floorShare: 0.1, graphicsFloorShare: 0.27, byteScale: 3.2, picojoulesPerOperation: 1.1)
+    floorShare: 0.092, graphicsFloorShare: 0.36, byteScale: 3.15, picojoulesPerOperation: 1.09)
   /// Central 90 % of measured over predicted powers of machines that were left out of the fit.
   package static let range = (low: 0.7, high: 1.6)
 
