@@ -30,6 +30,7 @@ extension StorageFormat {
       case .f64, .i8, .i16, .i32, .i64: .none
       default: .portable
       }
+    case .sparse(.structured(kept: 2, of: 4)), .sparse(.structured(kept: 4, of: 8)): .fast
     case .sparse: .none
     default: .fast
     }

@@ -25,6 +25,7 @@ package struct GeneratingOptions: Sendable {
   package var kernels: String?
   /// Whether weights are put into the order that the kernels read fastest.
   package var repacks: Bool
+  package var adapters: [AdapterReference] = []
 
   package init(
     prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
@@ -73,7 +74,7 @@ extension PlanningSession {
   package func generate(
     _ path: String, _ options: GeneratingOptions, isCancelled: () -> Bool, onText: (String) -> Void
   ) throws -> TextGenerator.Result {
-    let file = try self.file(of: .path(path))
+    let file = try self.file(of: .path(path), adapters: options.adapters)
     guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     let tokenizer = try self.tokenizer(ofFile: path)
     let prompt = try tokens(of: options.prompt, in: tokenizer, path: path).tokens

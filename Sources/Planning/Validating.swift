@@ -10,6 +10,11 @@ internal import Runner
 extension PlanningSession {
   /// The formats with kernels of their own, every matrix in one of them.
   package static let fastVariants = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_k", "q6_k"]
+  /// Those of Hugging Face checkpoints, and combinations.
+  package static let checkpointVariants = [
+    "awq4-g128", "gptq4-g128", "nf4", "nf4-dq", "int8", "w8a8", "fp8", "nf4-dq+lora-16",
+    "depth-8+lora-16-merged+awq4-g128",
+  ]
 
   /// Holds the estimates of models × variants against runs of the same, which are kept.
   ///
@@ -23,18 +28,18 @@ extension PlanningSession {
     let quality = try self.quality()
     var validation = Validation()
     for model in models {
-      let description = try self.description(of: model)
       if calibrates, !options.isCancelled() {
         _ = try calibrate(threads: options.threads, toolVersion: options.toolVersion, progress: options.progress)
       }
       let machine = try profile(of: .here)
       let platform = Platform(machine, engine: .anprobe, threads: options.threads)
-      let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
       let measurer = Measurer(
         machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
         toolVersion: options.toolVersion,
         progress: options.progress, isCancelled: options.isCancelled)
       for variant in variants where !options.isCancelled() {
+        let description = try self.description(of: model, for: variant)
+        let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
         let estimate = try estimator.restructured(for: variant).estimate(variant)
         let request = MeasurementRequest(
           model: try variant.applied(to: description), variant: variant.name, workload: workload,

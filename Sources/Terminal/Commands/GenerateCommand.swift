@@ -27,6 +27,12 @@ struct GenerateCommand: ParsableCommand {
     name: [.customShort("n"), .long], help: ArgumentHelp("The most tokens to generate.", valueName: "count"),
     transform: TokenCount.parse)
   var tokens = 256
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @OptionGroup var sampling: SamplingOptions
   @Option(
     name: [.customShort("c"), .long], help: ArgumentHelp("Positions in the KV cache.", valueName: "tokens"),
@@ -53,10 +59,11 @@ struct GenerateCommand: ParsableCommand {
   func run() throws {
     let console = common.console
     Interrupt.shared.listen()
-    let options = GeneratingOptions(
+    var options = GeneratingOptions(
       prompt: conversation.messages.map { .chat($0) } ?? .text(prompt ?? ""), count: tokens,
       sampler: sampling.settings, workload: Workload(contextTokens: context, keyValueFormat: kv), threads: threads,
       kernels: kernels, repacks: repack)
+    options.adapters = adapters.map(AdapterReference.init(parsing:))
     let result = try common.session.generate(
       file, options, isCancelled: { Interrupt.shared.isRequested }, onText: { if !common.json { console.stream($0) } })
     guard common.json else { return console.answer([""]) }

@@ -49,18 +49,32 @@ struct MeasureCommand: ParsableCommand {
     help: ArgumentHelp(
       "How the weights are stored; default: as published, or as the file has them.", valueName: "variant"))
   var variant: String?
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var runOptions: RunOptions
   @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard adapters.isEmpty || variant == nil else {
+      throw ValidationError("--adapter stands beside a file's own weights: leave --variant away, or take lora-16.")
+    }
+  }
 
   func run() throws {
     let console = common.console
     let variant = try variant.map { try CompressionVariant(parsing: $0) }
     Interrupt.shared.listen()
+    var options = runOptions.options(console)
+    options.adapters = adapters.map(AdapterReference.init(parsing:))
     let measurement: Measurement
     do {
       measurement = try common.session.measure(
-        model.reference, variant, workload.workload(), runOptions.options(console))
+        model.reference, variant, workload.workload(), options)
       console.endProgress()
     } catch {
       console.endProgress()

@@ -25,6 +25,11 @@ struct ValidateCommand: ParsableCommand {
   var variant: [String] = []
   @Option(
     help: ArgumentHelp(
+      "Several of them, separated by commas; 'checkpoints' stands for those of Hugging Face checkpoints.",
+      valueName: "list"))
+  var variants: String?
+  @Option(
+    help: ArgumentHelp(
       "The largest median error of each quantity, such as 0.1 (default: memory 0.03, prefill 0.12, decode 0.06).",
       valueName: "fraction"), transform: PositiveNumber.parse)
   var tolerance: Double?
@@ -39,11 +44,13 @@ struct ValidateCommand: ParsableCommand {
     let console = common.console
     let session = common.session
     Interrupt.shared.listen()
-    let names = variant.isEmpty ? PlanningSession.fastVariants : variant
-    let variants = try names.map { try CompressionVariant(parsing: $0) }
+    let named =
+      variant + (variants == "checkpoints" ? PlanningSession.checkpointVariants : Self.list(variants))
+    let names = named.isEmpty ? PlanningSession.fastVariants : named
+    let parsed = try names.map { try CompressionVariant(parsing: $0) }
     let references = (models.isEmpty ? Self.usualModels : models).map(ModelReference.init)
     let validation = try session.validate(
-      references, variants, workload.workload(), runOptions.options(console), calibrates: calibrate)
+      references, parsed, workload.workload(), runOptions.options(console), calibrates: calibrate)
     console.endProgress()
     let allowed = tolerances
     let failures = validation.failures(tolerance: allowed)
@@ -60,6 +67,8 @@ struct ValidateCommand: ParsableCommand {
     }
     if !failures.isEmpty || Interrupt.shared.isRequested { throw ExitStatus.failure }
   }
+
+  private static func list(_ text: String?) -> [String] { text?.split(separator: ",").map(String.init) ?? [] }
 
   private var tolerances: [Validation.Quantity: Double] {
     [.memory: tolerance ?? 0.03, .prefill: tolerance ?? 0.12, .decode: tolerance ?? 0.06]
