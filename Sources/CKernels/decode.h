@@ -39,6 +39,8 @@ void decode_uint8_g128(const void *blocks, float *out, int64_t elements);
 void decode_int8_g128(const void *blocks, float *out, int64_t elements);
 void decode_nf4(const void *blocks, float *out, int64_t elements);
 void decode_fp4(const void *blocks, float *out, int64_t elements);
+void decode_sparse_2_4(const void *blocks, float *out, int64_t elements);
+void decode_sparse_4_8(const void *blocks, float *out, int64_t elements);
 void decode_fp8(const void *blocks, float *out, int64_t elements);
 
 void unpack_q4_k_scales(const uint8_t *packed, uint8_t *scales, uint8_t *minima);
@@ -88,6 +90,8 @@ extern const int8_t fp4_levels[16];
     [CK_NF4] = decode_nf4, \
     [CK_FP4] = decode_fp4, \
     [CK_FP8] = decode_fp8, \
+    [CK_SPARSE_2_4] = decode_sparse_2_4, \
+    [CK_SPARSE_4_8] = decode_sparse_4_8, \
   }
 
 #endif

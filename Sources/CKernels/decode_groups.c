@@ -65,3 +65,21 @@ void decode_fp8(const void *blocks, float *out, int64_t elements) {
     out[k] = half_to_float(block[k / 128].scale) * half_to_float((uint16_t)((code & 0x80) << 8 | (code & 0x7f) << 7));
   }
 }
+
+// Two values that name one place both count.
+static void decode_sparse(const uint32_t *places, const uint16_t *values, int bits, float out[32]) {
+  int in_word = bits == 2 ? 16 : 8, kept = bits == 2 ? 2 : 4;
+  for (int i = 0; i < 32; i++) out[i] = 0;
+  for (int k = 0; k < 16; k++) {
+    uint32_t place = places[k / in_word] >> (k % in_word * bits) & ((1u << bits) - 1);
+    out[k / kept * 2 * kept + (int)place] += half_to_float(values[k]);
+  }
+}
+void decode_sparse_2_4(const void *blocks, float *out, int64_t elements) {
+  const ck_sparse_2_4 *block = blocks;
+  for (int64_t k = 0; k < elements; k += 32, block++) decode_sparse(block->places, block->values, 2, out + k);
+}
+void decode_sparse_4_8(const void *blocks, float *out, int64_t elements) {
+  const ck_sparse_4_8 *block = blocks;
+  for (int64_t k = 0; k < elements; k += 32, block++) decode_sparse(block->places, block->values, 3, out + k);
+}

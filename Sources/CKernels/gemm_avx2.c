@@ -7,7 +7,7 @@
 // The sums of a chunk are added to Y, so that a column count of any multiple of the block works.
 #if defined(__x86_64__)
 #include <immintrin.h>
-#include "rows.h"
+#include "panels.h"
 
 enum { PANEL_ROWS = 64, TILE_ROWS = 16, TILE_TOKENS = 6 };
 
@@ -61,12 +61,15 @@ static void load_fp8_tile(const ck_gemm *job, int64_t row, int64_t k, int64_t co
 static void load_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, float *decoded,
                       float *tile) {
   if (job->is_interleaved && job->panel_type == CK_FP8) return load_fp8_tile(job, row, k, count, tile);
-  if (job->is_interleaved) { // a panel of floats is in the tile's order already
+  int is_sparse = job->is_interleaved && ck_block_elements(job->panel_type) == 32;
+  if (job->is_interleaved && !is_sparse) { // a panel of floats is in the tile's order already
     const uint8_t *panel = (const uint8_t *)job->weights + (row * job->columns + k * TILE_ROWS) * job->block_bytes;
     return job->decode(panel, tile, count * TILE_ROWS);
   }
   for (int r = 0; r < TILE_ROWS; r++) {
-    if (row + r < end) {
+    if (is_sparse) {
+      ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
+    } else if (row + r < end) {
       const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;
       job->decode(blocks + k / job->block_elements * job->block_bytes, decoded + r * DECODE_CHUNK, count);
     } else {

@@ -75,9 +75,12 @@ static void load_panel(const ck_gemm *job, int64_t row, int64_t k, int64_t count
 // Sixteen rows' chunk, decoded and transposed into half of a [column][32] tile; missing rows are zero.
 static void load_half_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, float *decoded,
                       float *tile) {
-  if (job->is_interleaved && row < end) return load_panel(job, row, k, count, tile);
+  int is_sparse = job->is_interleaved && ck_block_elements(job->panel_type) == 32;
+  if (job->is_interleaved && row < end && !is_sparse) return load_panel(job, row, k, count, tile);
   for (int r = 0; r < HALF_TILE; r++) {
-    if (row + r < end) {
+    if (row < end && is_sparse) {
+      ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
+    } else if (row + r < end) {
       const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;
       job->decode(blocks + k / job->block_elements * job->block_bytes, decoded + r * DECODE_CHUNK, count);
     } else {

@@ -74,6 +74,7 @@ static const struct { uint16_t elements, bytes; } blocks[CK_TYPE_COUNT] = {
   [CK_INT4_G32] = {32, 19}, [CK_INT4_G64] = {64, 35}, [CK_INT4_G128] = {128, 67},
   [CK_UINT8_G32] = {32, 35}, [CK_UINT8_G128] = {128, 131}, [CK_INT8_G128] = {128, 130},
   [CK_NF4] = {64, 34}, [CK_FP4] = {64, 34}, [CK_FP8] = {128, 130},
+  [CK_SPARSE_2_4] = {32, 36}, [CK_SPARSE_4_8] = {32, 40},
 };
 
 static int is_type(int type) { return type >= 0 && type < CK_TYPE_COUNT; }

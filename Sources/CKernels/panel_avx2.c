@@ -10,6 +10,7 @@
 #include "panel_formats.h"
 #include "panel_groups.h"
 #include "panel_fp8.h"
+#include "panel_sparse.h"
 #include "panel_dots_avx2.h"
 
 enum { PREFETCH_BYTES = 8192 };
@@ -135,6 +136,8 @@ void panel_matvec_avx2(const ck_panel_job *job, int64_t begin, int64_t end) {
     case CK_NF4: return multiply(&panel_nf4, job, begin, end);
     case CK_FP4: return multiply(&panel_fp4, job, begin, end);
     case CK_FP8: return multiply_fp8(job, begin, end);
+    case CK_SPARSE_2_4: return multiply_sparse(2, job, begin, end);
+    case CK_SPARSE_4_8: return multiply_sparse(3, job, begin, end);
   }
 }
 

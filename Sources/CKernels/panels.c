@@ -20,12 +20,16 @@ static const field_list layouts[CK_TYPE_COUNT] = {
   [CK_INT4_G128] = {{{2, 1}, {1, 1}, {4, 16}}}, [CK_UINT8_G32] = {{{2, 1}, {1, 1}, {4, 8}}},
   [CK_UINT8_G128] = {{{2, 1}, {1, 1}, {4, 32}}}, [CK_INT8_G128] = {{{2, 1}, {4, 32}}},
   [CK_NF4] = {{{2, 1}, {4, 8}}}, [CK_FP4] = {{{2, 1}, {4, 8}}}, [CK_FP8] = {{{2, 1}, {1, 128}}},
+  [CK_SPARSE_2_4] = {{{4, 1}, {2, 16}}}, [CK_SPARSE_4_8] = {{{4, 2}, {2, 16}}},
 };
 
 int ck_has_panels(int type) { return type >= 0 && type < CK_TYPE_COUNT && layouts[type].fields[0].count > 0; }
 
 enum ck_input ck_panel_input(int type) {
-  return type == CK_F32 || type == CK_F16 || type == CK_BF16 || type == CK_FP8 ? CK_INPUT_F32 : CK_INPUT_RECORDS;
+  switch (type) {
+    case CK_F32: case CK_F16: case CK_BF16: case CK_FP8: case CK_SPARSE_2_4: case CK_SPARSE_4_8: return CK_INPUT_F32;
+    default: return CK_INPUT_RECORDS;
+  }
 }
 
 // Sixteen units from rows that lie row_bytes apart to neighbours.
@@ -189,10 +193,18 @@ static void expand_input(const ck_panel_job *job, int64_t T, int64_t token, int6
   }
 }
 
+void ck_decode_panel_row(const ck_gemm *job, int64_t row, int64_t r, int64_t k, int64_t count, float *out) {
+  int64_t elements = ck_block_elements(job->panel_type), bytes = ck_block_bytes(job->panel_type);
+  const uint8_t *panel = (const uint8_t *)job->weights + row * (job->columns / elements) * bytes;
+  uint8_t blocks[DECODE_CHUNK * 4] __attribute__((aligned(8)));
+  ck_panel_row(job->panel_type, panel + k / elements * bytes * CK_PANEL_ROWS, r, count / elements, blocks);
+  ck_decoder_of(&kernels_portable, job->panel_type)(blocks, out, count);
+}
+
 static float row_dot(const ck_panel_job *job, int64_t T, int64_t row, int64_t token) {
   int64_t elements = ck_block_elements(job->type), bytes = ck_block_bytes(job->type);
   const uint8_t *panel = (const uint8_t *)job->panels + row / CK_PANEL_ROWS * CK_PANEL_ROWS * (job->columns / elements) * bytes;
-  uint8_t blocks[DECODE_CHUNK * 4];
+  uint8_t blocks[DECODE_CHUNK * 4] __attribute__((aligned(8)));
   float w[DECODE_CHUNK], x[DECODE_CHUNK], sum = 0;
   for (int64_t k = 0; k < job->columns; k += DECODE_CHUNK) {
     int64_t count = job->columns - k < DECODE_CHUNK ? job->columns - k : DECODE_CHUNK;

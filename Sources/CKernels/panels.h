@@ -7,6 +7,8 @@
 // Tokens of a group in the portable row, of packed floats as of records.
 enum { PORTABLE_GROUP = 4 };
 
+// A chunk of row `r` of the panel that begins at `row`, for formats that are decoded row by row.
+void ck_decode_panel_row(const ck_gemm *job, int64_t row, int64_t r, int64_t k, int64_t count, float *out);
 void make_records_portable(const float *x, int64_t stride, int64_t tokens, int64_t columns, int64_t group_tokens,
                            int32_t *records, int64_t first_group, int64_t last_group);
 void panel_matvec_portable(const ck_panel_job *job, int64_t begin, int64_t end);

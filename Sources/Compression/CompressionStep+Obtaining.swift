@@ -6,6 +6,8 @@ extension CompressionStep {
   package var howToObtain: String {
     switch self {
     case .structure(let step): step.howToObtain
+    case .student(let model):
+      "train \(model) on this model's next-token distributions, or on its answers where the vocabularies differ"
     case .mixture(let mixture, let hasMatrix): Self.quantize(mixture, hasMatrix: hasMatrix)
     case .uniform(let format):
       switch format {

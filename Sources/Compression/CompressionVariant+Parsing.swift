@@ -4,10 +4,10 @@ internal import LanguageModel
 extension CompressionVariant {
   /// Reads steps joined by `+`, in any case: `Q4_K_M`, `awq4-g128`, `q4_0-imatrix`, `q4_k-pure`, `depth-8+q8_0`.
   ///
-  /// - Throws: `.empty`, `.unknownStep` with the nearest spellings, `.notOfferedYet` for steps of the grammar whose
-  ///   effect is not offered, `.badParameter`, `.wrongOrder` for a change of shape behind the storage.
+  /// - Throws: `.empty`, `.unknownStep` with the nearest spellings, `.badParameter`, `.wrongOrder` for a change
+  ///   of shape behind the storage, `.notCombinable`.
   package init(parsing text: String) throws(CompressionError) {
-    let words = text.lowercased().split(separator: "+", omittingEmptySubsequences: false).map(String.init)
+    let words = text.split(separator: "+", omittingEmptySubsequences: false).map(Self.spelling)
     guard words != [Self.originalName] else {
       self = .original
       return
@@ -22,8 +22,21 @@ extension CompressionVariant {
     try checkOrder()
   }
 
+  /// A step in small letters, but for the name of a student, which may be a path.
+  private static func spelling(_ word: Substring) -> String {
+    guard let colon = word.firstIndex(of: ":"), word[..<colon].lowercased() == "student" else {
+      return word.lowercased()
+    }
+    return "student" + word[colon...]
+  }
+
   /// - Throws: `.wrongOrder`, `.notCombinable`.
   private func checkOrder() throws(CompressionError) {
+    if let place = steps.dropFirst().firstIndex(where: { if case .student = $0 { true } else { false } }) {
+      throw .notCombinable(
+        step: steps[place].name, with: steps[place - 1].name,
+        reason: "a student is another model, which has nothing of what was done to this one")
+    }
     var stored: CompressionStep?
     for step in steps {
       if case .structure(let change) = step {
@@ -56,8 +69,11 @@ extension CompressionStep {
       self = .structure(step)
     } else if let format = try Self.linearFormat(word, in: text) {
       self = .linearLayers(format)
-    } else if let family = LaterStep(matching: word) {
-      throw .notOfferedYet(step: word, family: family)
+    } else if word.hasPrefix("student:") {
+      guard word.count > "student:".count else {
+        throw .badParameter(step: word, expected: "a model's name or path, such as student:TinyLlama-1.1B")
+      }
+      self = .student(model: String(word.dropFirst("student:".count)))
     } else {
       throw .unknownStep(step: word, suggestions: Self.nearest(to: word))
     }
@@ -134,18 +150,4 @@ extension CompressionStep {
     guard let best = scored.map(\.score).max(), best > 1 else { return [] }
     return scored.filter { $0.score == best }.prefix(3).map(\.name)
   }
-}
-
-/// Steps that the grammar knows and that are not offered yet.
-package enum LaterStep: String, Sendable, CaseIterable {
-  case student
-
-  fileprivate init?(matching word: String) {
-    let family = word.prefix { $0 != ":" }
-    guard let known = LaterStep(rawValue: String(family)), family.count < word.count else { return nil }
-    self = known
-  }
-
-  /// What such a step would do.
-  package var meaning: String { "takes a smaller model trained on this one's answers" }
 }

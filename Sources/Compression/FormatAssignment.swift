@@ -53,7 +53,7 @@ struct FormatAssignment: Sendable {
     self.facts = facts
     method =
       switch step {
-      case .structure, nil: .unchanged
+      case .structure, .student, nil: .unchanged
       case .mixture(let mixture, let hasMatrix):
         .mixture(MixtureRules(mixture, hasImportanceMatrix: hasMatrix, facts: facts))
       case .uniform(let format): .uniform(format)

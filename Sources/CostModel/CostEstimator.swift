@@ -47,7 +47,7 @@ package struct CostEstimator: Sendable {
   ///
   /// - Throws: `CompressionError.notApplicable` for a model whose shapes do not allow a step.
   package func restructured(for variant: CompressionVariant) throws(CompressionError) -> CostEstimator {
-    guard !variant.structure.isEmpty else { return self }
+    guard !variant.structure.isEmpty || variant.student != nil else { return self }
     return CostEstimator(
       try variant.restructured(description), on: platform, workload: workload, quality: quality)
   }

@@ -42,7 +42,8 @@ package final class SyntheticWeights: WeightSource {
   package var allocated: ByteCount { ByteCount(slab.count) }
 
   package func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(start: slab.address + offsets[index], count: Int(inventory.tensors[index].runtimeBytes.bytes))
+    UnsafeRawBufferPointer(
+      start: slab.address + offsets[index], count: Int(inventory.tensors[index].runtimeBytes.bytes))
   }
 
   package func prefetch(tensor index: Int) {}
@@ -148,6 +149,9 @@ enum SyntheticTile {
       for (offset, largestCode) in format.map(scales) ?? groupScale(&bytes, start, key.format) {
         put(ck_float_to_half(magnitude / largestCode), at: start + offset, in: &bytes)
       }
+      for offset in keptValues(of: key.format) {
+        put(ck_float_to_half(value(key, magnitude, &random)), at: start + offset, in: &bytes)
+      }
       if format == .mxfp4 { bytes[start] = UInt8(clamping: 125 - key.columnsLog2 / 2) }
       if format == .q8_k { put((magnitude / 128).bitPattern, at: start, in: &bytes) }
       // iq1_m spreads its half over the top nibbles of four words: 0x2400 is 2^-6.
@@ -158,6 +162,12 @@ enum SyntheticTile {
   private static func value(_ key: TileKey, _ magnitude: Float, _ random: inout TileRandom) -> Float {
     let unit = Float(random.byte()) / 128 - 0.998  // -0.998 ... 0.994: never exactly zero
     return key.isVector ? 1 + unit / 16 : unit * magnitude * 1.7
+  }
+
+  /// Where a block has halves that are weights.
+  private static func keptValues(of format: RuntimeFormat) -> StrideTo<Int> {
+    let isSparse = format == .sparse2of4 || format == .sparse4of8
+    return stride(from: isSparse ? format.bytesPerBlock - 32 : 0, to: isSparse ? format.bytesPerBlock : 0, by: 2)
   }
 
   /// The scale of a block that no GGUF file holds; its zero point goes to the middle of the codes.
@@ -171,6 +181,7 @@ enum SyntheticTile {
     if RuntimeFormat.uint8.contains(format) { bytes[start + 2] = 128 }
     switch format {
     case .normalFloat4, .float4: return [(0, 1)]
+    case .sparse2of4, .sparse4of8: return []
     // 256 times the scale of values that reach 480.
     case .float8: return [(0, 480 / 256)]
     default: return [(0, 128)]

@@ -12,5 +12,7 @@ package enum FourBitLevels {
   ]
 
   /// A sign, two bits of exponent and one of fraction, scaled to ±1: twelfths of 0, 1/16, 8, 12, 4, 6, 2, 3.
-  package static let float: [Float] = [0, 1 / 16, 8, 12, 4, 6, 2, 3, 0, -1 / 16, -8, -12, -4, -6, -2, -3].map { $0 / 12 }
+  package static let float: [Float] = [0, 1 / 16, 8, 12, 4, 6, 2, 3, 0, -1 / 16, -8, -12, -4, -6, -2, -3].map {
+    $0 / 12
+  }
 }

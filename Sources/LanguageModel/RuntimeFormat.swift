@@ -44,8 +44,13 @@ package struct RuntimeFormat: Hashable, Sendable {
   /// Floats of eight bits (E4M3), with 256 times their scale.
   package static let float8 = RuntimeFormat(72, 128, 130, "fp8")
 
+  /// Halves of which two of four or four of eight are kept, with their places.
+  package static let sparse2of4 = RuntimeFormat(73, 32, 36, "sparse-2:4")
+  package static let sparse4of8 = RuntimeFormat(74, 32, 40, "sparse-4:8")
+
   /// Formats beside those of GGUF files.
-  package static let groups: [RuntimeFormat] = int4 + uint8 + [int8, normalFloat4, float4, float8]
+  package static let groups: [RuntimeFormat] =
+    int4 + uint8 + [int8, normalFloat4, float4, float8, sparse2of4, sparse4of8]
 
   /// Bytes of a matrix.
   package func bytes(rows: Int, columns: Int) -> ByteCount {
@@ -67,6 +72,8 @@ extension StorageFormat {
     case .float4: candidates = [.float4]
     case .int8PerRow, .int8PerChannel: candidates = [.int8, RuntimeFormat(.q8_0)]
     case .float8PerTensor, .float8PerBlock: candidates = [.float8]
+    case .sparse(.structured(kept: 2, of: 4)): candidates = [.sparse2of4]
+    case .sparse(.structured(kept: 4, of: 8)): candidates = [.sparse4of8]
     case .sparse: return nil
     }
     return candidates.first { columns % $0.elementsPerBlock == 0 } ?? RuntimeFormat(.f16)

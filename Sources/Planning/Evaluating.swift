@@ -47,8 +47,8 @@ extension PlanningSession {
     let machine = try profile(of: .here)
     // An archive that cannot be written is told before the work, not after it.
     let archive = try Archive(path: folders.archive)
-    let model = try evaluated(path)
-    let other = try reference.map(evaluated)
+    let model = try evaluated(path, adapters: options.running.adapters)
+    let other = try reference.map { try evaluated($0) }
     let context = min(
       options.contextTokens, model.description.architecture.contextLength ?? .max,
       other?.description.architecture.contextLength ?? .max)
@@ -65,8 +65,8 @@ extension PlanningSession {
     return evaluation
   }
 
-  private func evaluated(_ path: String) throws -> EvaluatedModel {
-    let file = try self.file(of: .path(path))
+  private func evaluated(_ path: String, adapters: [AdapterReference] = []) throws -> EvaluatedModel {
+    let file = try self.file(of: .path(path), adapters: adapters)
     guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     let variant = file.metadata?.string(Provenance.variantKey) ?? "as the file has it"
     return EvaluatedModel(

@@ -25,6 +25,7 @@ package struct GeneratingOptions: Sendable {
   package var kernels: String?
   /// Whether weights are put into the order that the kernels read fastest.
   package var repacks: Bool
+  package var adapters: [AdapterReference] = []
 
   package init(
     prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
@@ -108,7 +109,7 @@ extension PlanningSession {
   private func withSession<Result>(
     of path: String, _ options: GeneratingOptions, _ body: (InferenceSession) throws -> Result
   ) throws -> Result {
-    let file = try self.file(of: .path(path))
+    let file = try self.file(of: .path(path), adapters: options.adapters)
     guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     let machine = try profile(of: .here)
     var workload = options.workload

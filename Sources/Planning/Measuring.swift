@@ -20,6 +20,8 @@ package struct MeasuringOptions: Sendable {
   package var repacks: Bool
   /// Whether each operator of the forward pass is timed.
   package var profiles = false
+  /// Only for a file as it is.
+  package var adapters: [AdapterReference] = []
   package var toolVersion: String
   package var progress: @Sendable (String) -> Void
   package var isCancelled: @Sendable () -> Bool
@@ -51,9 +53,9 @@ extension PlanningSession {
     // An archive that cannot be written is told before the work, not after it.
     let archive = try Archive(path: folders.archive)
     var weights: (any WeightSource)?
-    var description = try self.description(of: model)
+    var description = try self.description(of: model, for: variant)
     if variant == nil, case .path = model {
-      let file = try self.file(of: model)
+      let file = try self.file(of: model, adapters: options.adapters)
       weights = file.weights
       description = file.description
     }

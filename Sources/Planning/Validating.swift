@@ -18,6 +18,11 @@ extension PlanningSession {
   package static let decodedVariants = ["iq1_s", "iq2_xs", "iq3_s", "tq2_0"]
   /// A format of floats, one of integers and a mixture.
   package static let quickVariants = ["f16", "q8_0", "q4_k_m"]
+  /// Those of Hugging Face checkpoints, and combinations.
+  package static let checkpointVariants = [
+    "awq4-g128", "gptq4-g128", "nf4", "nf4-dq", "int8", "w8a8", "fp8", "nf4-dq+lora-16",
+    "depth-8+lora-16-merged+awq4-g128",
+  ]
 
   /// Models and the variants of each.
   package typealias ValidationCases = [(model: ModelReference, variants: [CompressionVariant])]
@@ -52,12 +57,13 @@ extension PlanningSession {
       }
       let machine = try profile(of: .here)
       let platform = Platform(machine, engine: .anprobe, threads: options.threads)
-      let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
       let measurer = Measurer(
         machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
         toolVersion: options.toolVersion,
         progress: options.progress, isCancelled: options.isCancelled)
       for variant in variants where !options.isCancelled() {
+        let description = try self.description(of: model, for: variant)
+        let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
         let estimate = try estimator.restructured(for: variant).estimate(variant)
         let request = MeasurementRequest(
           model: try variant.applied(to: description), variant: variant.name, workload: workload,

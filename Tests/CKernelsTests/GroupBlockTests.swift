@@ -62,6 +62,26 @@ import Testing
     }
   }
 
+  @Test func `two of four kept halves stand where their places say`() {
+    // Places 0 and 3 of the first group, 1 and 2 of the second; the rest at 0 and 1.
+    var places: UInt32 = 0b10_01_11_00
+    for group in 2..<8 { places |= 0b01_00 << UInt32(4 * group) }
+    let values = (1...16).map { Float($0) }
+    let block = withUnsafeBytes(of: places.littleEndian, Array.init) + values.flatMap(half)
+    let decoded = decode(CK_SPARSE_2_4, block, count: 32)
+    #expect(decoded.prefix(12) == [1, 0, 0, 2, 0, 3, 4, 0, 5, 6, 0, 0])
+  }
+
+  @Test func `four of eight kept halves stand where their places say`() {
+    let numbers: [UInt32] = [0, 2, 5, 7, 1, 3, 4, 6]
+    let word = numbers.enumerated().reduce(UInt32(0)) { $0 | $1.element << UInt32(3 * $1.offset) }
+    let words = withUnsafeBytes(of: word.littleEndian, Array.init)
+    let block = words + words + (1...16).flatMap { half(Float($0)) }
+    let decoded = decode(CK_SPARSE_4_8, block, count: 32)
+    #expect(decoded.prefix(16) == [1, 0, 2, 0, 0, 3, 0, 4, 0, 5, 0, 6, 7, 0, 8, 0])
+    #expect(decoded.suffix(16).prefix(3) == [9, 0, 10])
+  }
+
   @Test func `the runtime's formats have the sizes of the kernels' blocks`() {
     for format in RuntimeFormat.groups {
       #expect(ck_block_elements(format.kernelType) == Int64(format.elementsPerBlock), "\(format.name)")

@@ -45,6 +45,8 @@ enum ck_type {
   CK_NF4 = 70,
   CK_FP4 = 71,
   CK_FP8 = 72,
+  CK_SPARSE_2_4 = 73,
+  CK_SPARSE_4_8 = 74,
   CK_TYPE_COUNT = 80
 };
 
@@ -63,6 +65,11 @@ typedef struct { uint16_t scale; int8_t values[32]; } ck_q8_0;
 typedef struct { uint16_t scale, sum; int8_t values[32]; } ck_q8_1;
 typedef struct { uint16_t scale; uint8_t nibbles[16]; } ck_iq4_nl;
 typedef struct { uint8_t exponent; uint8_t nibbles[16]; } ck_mxfp4;
+
+// 32 columns of which 16 halves are kept: two of every four, or four of every eight, in their order. The places within
+// the group are numbers of two bits, sixteen to a word, or of three bits, eight to a word.
+typedef struct { uint32_t places[1]; uint16_t values[16]; } ck_sparse_2_4;
+typedef struct { uint32_t places[2]; uint16_t values[16]; } ck_sparse_4_8;
 
 // 256 elements.
 typedef struct { uint8_t scales[16]; uint8_t values[64]; uint16_t scale, minimum; } ck_q2_k;
@@ -109,5 +116,7 @@ _Static_assert(sizeof(ck_iq4_xs) == 136, "iq4_xs");
 _Static_assert(sizeof(ck_int8_g128) == 130, "int8-g128");
 _Static_assert(sizeof(ck_levels) == 34, "nf4 and fp4");
 _Static_assert(sizeof(ck_fp8) == 130, "fp8");
+_Static_assert(sizeof(ck_sparse_2_4) == 36, "sparse-2:4");
+_Static_assert(sizeof(ck_sparse_4_8) == 40, "sparse-4:8");
 
 #endif

@@ -38,6 +38,9 @@ package struct QualityModel: Sendable {
 
   /// The expected loss of a variant that stores `bitsPerWeight` bits; a figure of the very model counts alone.
   package func estimate(_ variant: CompressionVariant, model: String, bitsPerWeight: Double) -> QualityEstimate {
+    if let student = variant.student {
+      return QualityEstimate(loss: .unknown(reason: "what \(student) answers worse depends on how it was trained"))
+    }
     if let change = variant.structure.first {
       if variant.structure.count == 1, let removed = removals.estimate(change) {
         return Self.both(removed, stored(variant.storage, model: model, bitsPerWeight: bitsPerWeight))
@@ -77,7 +80,7 @@ package struct QualityModel: Sendable {
     case .mixture(let mixture, let hasMatrix):
       let wanted = evidence[key(mixture.rawValue, hasMatrix)] ?? []
       return wanted.isEmpty ? evidence[key(mixture.rawValue, !hasMatrix)] ?? [] : wanted
-    case .uniform, .linearLayers, .structure: return evidence[step.name] ?? []
+    case .uniform, .linearLayers, .structure, .student: return evidence[step.name] ?? []
     }
   }
 
@@ -128,7 +131,7 @@ package struct QualityModel: Sendable {
     switch step {
     case .mixture(let mixture, _): format = mixture.baseFormat
     case .uniform(let block): format = block
-    case .linearLayers, .structure: return nil
+    case .linearLayers, .structure, .student: return nil
     }
     switch format {
     case .q2_k, .q3_k, .q4_k, .q5_k, .q6_k: return (2.20, 1.10, 0.33)

@@ -54,6 +54,12 @@ struct EvaluateCommand: ParsableCommand {
   var threads: Int?
   @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -68,12 +74,13 @@ struct EvaluateCommand: ParsableCommand {
   func run() throws {
     let console = common.console
     Interrupt.shared.listen()
-    let options = EvaluatingOptions(
+    var options = EvaluatingOptions(
       text: text, tasks: tasks, method: method, contextTokens: context, strideTokens: stride, limit: limit,
       keyValueFormat: kv,
       running: MeasuringOptions(
         threads: threads, kernels: kernels, toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))
+    options.running.adapters = adapters.map(AdapterReference.init(parsing:))
     let evaluation: Evaluation
     do {
       evaluation = try common.session.evaluate(file, reference: reference, options)

@@ -33,6 +33,12 @@ struct GenerateCommand: ParsableCommand {
     name: [.customShort("n"), .long], help: ArgumentHelp("The most tokens to generate.", valueName: "count"),
     transform: TokenCount.parse)
   var tokens = 256
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @OptionGroup var sampling: SamplingOptions
   @Option(
     name: [.customShort("c"), .long], help: ArgumentHelp("Positions in the KV cache.", valueName: "tokens"),
@@ -62,11 +68,13 @@ struct GenerateCommand: ParsableCommand {
   static let mostParallel = 256
 
   private func options(sequences: Int = 1) -> GeneratingOptions {
-    GeneratingOptions(
+    var options = GeneratingOptions(
       prompt: conversation.messages.map { .chat($0) } ?? .text(prompt ?? ""), count: tokens,
       sampler: sampling.settings,
       workload: Workload(contextTokens: context, sequences: sequences, keyValueFormat: kv), threads: threads,
       kernels: kernels, repacks: repack)
+    options.adapters = adapters.map(AdapterReference.init(parsing:))
+    return options
   }
 
   func run() throws {

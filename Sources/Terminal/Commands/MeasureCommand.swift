@@ -53,9 +53,21 @@ struct MeasureCommand: ParsableCommand {
       "How the weights are stored; default: as published, or as the file has them.", valueName: "variant"))
   var variant: String?
   @Flag(help: "Also show where the time goes: each operator beside the limits of this machine.") var profile = false
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var runOptions: RunOptions
   @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard adapters.isEmpty || variant == nil else {
+      throw ValidationError("--adapter stands beside a file's own weights: leave --variant away, or take lora-16.")
+    }
+  }
 
   func run() throws {
     let console = common.console
@@ -63,6 +75,7 @@ struct MeasureCommand: ParsableCommand {
     Interrupt.shared.listen()
     var options = runOptions.options(console)
     options.profiles = profile
+    options.adapters = adapters.map(AdapterReference.init(parsing:))
     let measurement: Measurement
     do {
       measurement = try common.session.measure(

@@ -29,6 +29,11 @@ struct ValidateCommand: ParsableCommand {
   var variant: [String] = []
   @Option(
     help: ArgumentHelp(
+      "Several of them, separated by commas; 'checkpoints' stands for those of Hugging Face checkpoints.",
+      valueName: "list"))
+  var variants: String?
+  @Option(
+    help: ArgumentHelp(
       "The largest median error of each quantity, such as 0.1 (default: memory 0.03, prefill 0.10, decode 0.05).",
       valueName: "fraction"), transform: PositiveNumber.parse)
   var tolerance: Double?
@@ -40,8 +45,9 @@ struct ValidateCommand: ParsableCommand {
 
   private func cases() throws -> PlanningSession.ValidationCases {
     let usual = try PlanningSession.usualCases(isQuick: quick)
-    guard !models.isEmpty || !variant.isEmpty else { return usual }
-    let variants = try variant.map { try CompressionVariant(parsing: $0) }
+    let named = variant + (variants == "checkpoints" ? PlanningSession.checkpointVariants : Self.list(variants))
+    guard !models.isEmpty || !named.isEmpty else { return usual }
+    let variants = try named.map { try CompressionVariant(parsing: $0) }
     let references = models.isEmpty ? [usual[0].model] : models.map(ModelReference.init)
     return references.map { ($0, variants.isEmpty ? usual[0].variants : variants) }
   }
@@ -68,6 +74,8 @@ struct ValidateCommand: ParsableCommand {
     }
     if !failures.isEmpty || Interrupt.shared.isRequested { throw ExitStatus.failure }
   }
+
+  private static func list(_ text: String?) -> [String] { text?.split(separator: ",").map(String.init) ?? [] }
 
   private var tolerances: [Validation.Quantity: Double] {
     [.memory: tolerance ?? 0.03, .prefill: tolerance ?? 0.1, .decode: tolerance ?? 0.05]
