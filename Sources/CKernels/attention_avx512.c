@@ -93,8 +93,15 @@ static inline void scale_row(float *x, float factor, int64_t n) {
   }
 }
 
+// The distance biases of sixteen positions from `first` on.
+static inline __m512 distance_biases(const ck_attention *job, int64_t i, int64_t first) {
+  __m512 steps = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  __m512 distances = _mm512_add_ps(steps, _mm512_set1_ps((float)(first - (job->last[i] - 1))));
+  return _mm512_mul_ps(distances, _mm512_set1_ps(job->slopes[i]));
+}
+
 // from and to count from the tile's first position; the scores become weights, zero outside of them.
-static void score_tile(const ck_attention *job, int64_t i, int64_t from, int64_t to, const float *keys,
+static void score_tile(const ck_attention *job, int64_t i, int64_t tile, int64_t from, int64_t to, const float *keys,
                        query_state *state) {
   const float *query = job->queries + (size_t)i * job->query_stride;
   __m512 lowest = _mm512_set1_ps(-INFINITY), scores[TILE / LANES], sum = _mm512_setzero_ps();
@@ -106,6 +113,7 @@ static void score_tile(const ck_attention *job, int64_t i, int64_t from, int64_t
     __m512 products = scores_of(query, keys + part * LANES * job->width, job->width);
     scores[part] = _mm512_mask_mul_ps(lowest, seen, products, _mm512_set1_ps(job->scale));
     if (job->cap != 0) scores[part] = _mm512_mask_mov_ps(lowest, seen, capped(scores[part], job->cap));
+    if (job->slopes) scores[part] = _mm512_add_ps(scores[part], distance_biases(job, i, tile + part * LANES));
     float here = _mm512_reduce_max_ps(scores[part]);
     largest = here > largest ? here : largest;
   }
@@ -179,7 +187,7 @@ static void attend(const ck_attention *job, ck_decoder decode) {
     for (int64_t i = 0; i < job->count; i++) {
       int64_t from = larger(job->first[i], tile), to = smaller(job->last[i], tile_end);
       if (from < to) {
-        score_tile(job, i, from - tile, to - tile, rows, states + i);
+        score_tile(job, i, tile, from - tile, to - tile, rows, states + i);
       } else {
         for (int p = 0; p < TILE; p++) states[i].scores[p] = 0;
       }

@@ -31,10 +31,25 @@ void decode_iq3_xxs(const void *blocks, float *out, int64_t elements);
 void decode_iq3_s(const void *blocks, float *out, int64_t elements);
 void decode_iq1_s(const void *blocks, float *out, int64_t elements);
 void decode_iq1_m(const void *blocks, float *out, int64_t elements);
+void decode_int4_g32(const void *blocks, float *out, int64_t elements);
+void decode_int4_g64(const void *blocks, float *out, int64_t elements);
+void decode_int4_g128(const void *blocks, float *out, int64_t elements);
+void decode_uint8_g32(const void *blocks, float *out, int64_t elements);
+void decode_uint8_g128(const void *blocks, float *out, int64_t elements);
+void decode_int8_g128(const void *blocks, float *out, int64_t elements);
+void decode_nf4(const void *blocks, float *out, int64_t elements);
+void decode_fp4(const void *blocks, float *out, int64_t elements);
+void decode_sparse_2_4(const void *blocks, float *out, int64_t elements);
+void decode_sparse_4_8(const void *blocks, float *out, int64_t elements);
+void decode_fp8(const void *blocks, float *out, int64_t elements);
 
 void unpack_q4_k_scales(const uint8_t *packed, uint8_t *scales, uint8_t *minima);
 extern const int8_t nonlinear_levels[16];
 extern const int8_t e2m1_doubled[16];
+extern const int8_t nf4_levels[16];
+extern const int8_t fp4_levels[16];
+#define NF4_LEVEL_STEPS 123.26f
+#define FP4_LEVEL_STEPS 120.0f
 
 // The table of decoders: one for every type; the four that an instruction set may replace are parameters.
 #define CK_DECODERS(f16, q4_0, q8_0, q4_k) \
@@ -66,6 +81,17 @@ extern const int8_t e2m1_doubled[16];
     [CK_TQ1_0] = decode_tq1_0, \
     [CK_TQ2_0] = decode_tq2_0, \
     [CK_MXFP4] = decode_mxfp4, \
+    [CK_INT4_G32] = decode_int4_g32, \
+    [CK_INT4_G64] = decode_int4_g64, \
+    [CK_INT4_G128] = decode_int4_g128, \
+    [CK_UINT8_G32] = decode_uint8_g32, \
+    [CK_UINT8_G128] = decode_uint8_g128, \
+    [CK_INT8_G128] = decode_int8_g128, \
+    [CK_NF4] = decode_nf4, \
+    [CK_FP4] = decode_fp4, \
+    [CK_FP8] = decode_fp8, \
+    [CK_SPARSE_2_4] = decode_sparse_2_4, \
+    [CK_SPARSE_4_8] = decode_sparse_4_8, \
   }
 
 #endif

@@ -14,6 +14,9 @@ enum { PANEL_ROWS = 64, TILE_ROWS = 32, HALF_TILE = 16, TILE_TOKENS = 12 };
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), apply_to = function)
 
+#include "panel_words_avx512.h"
+#include "panel_fp8.h"
+
 void pack_avx512(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
                int64_t last_group) {
   for (int64_t group = first_group; group < last_group; group++) {
@@ -51,8 +54,17 @@ static inline void transpose_8x8(const float *in, float *out) {
   }
 }
 
+// The same of 8-bit floats, whose blocks have scales.
+static void load_fp8_panel(const ck_gemm *job, int64_t row, int64_t k, int64_t count, float *tile) {
+  for (int64_t i = 0; i < count; i++) {
+    const uint8_t *block = fp8_block(job->weights, job->columns, row, k + i);
+    _mm512_storeu_ps(tile + i * TILE_ROWS, _mm512_mul_ps(fp8_at(block, (k + i) % FP8_COLUMNS), halves_at(block)));
+  }
+}
+
 // A panel of floats is in the tile's order already.
 static void load_panel(const ck_gemm *job, int64_t row, int64_t k, int64_t count, float *tile) {
+  if (job->panel_type == CK_FP8) return load_fp8_panel(job, row, k, count, tile);
   int64_t step = job->block_bytes * HALF_TILE;
   const uint8_t *w = (const uint8_t *)job->weights + row * job->columns * job->block_bytes + k * step;
   for (int64_t i = 0; i < count; i++) {
@@ -63,9 +75,12 @@ static void load_panel(const ck_gemm *job, int64_t row, int64_t k, int64_t count
 // Sixteen rows' chunk, decoded and transposed into half of a [column][32] tile; missing rows are zero.
 static void load_half_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, float *decoded,
                       float *tile) {
-  if (job->is_interleaved && row < end) return load_panel(job, row, k, count, tile);
+  int is_sparse = job->is_interleaved && ck_block_elements(job->panel_type) == 32;
+  if (job->is_interleaved && row < end && !is_sparse) return load_panel(job, row, k, count, tile);
   for (int r = 0; r < HALF_TILE; r++) {
-    if (row + r < end) {
+    if (row < end && is_sparse) {
+      ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
+    } else if (row + r < end) {
       const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;
       job->decode(blocks + k / job->block_elements * job->block_bytes, decoded + r * DECODE_CHUNK, count);
     } else {
@@ -176,9 +191,10 @@ const ck_kernels kernels_avx512_vnni = {
   .pack = pack_avx512,
   .gemm = gemm_avx512,
   .record_tokens = 6,
-  .make_records = make_records_avx2,
+  .make_records = make_records_avx512,
   .panel_matvec = panel_matvec_avx512,
   .panel_gemm = panel_gemm_avx512,
+  .panel_few = panel_few_avx512,
   .quantize_32 = quantize_32_avx2,
   .quantize_256 = quantize_256_avx2,
   .attention_f32 = attention_f32_avx512,

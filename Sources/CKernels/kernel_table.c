@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which rows this architecture has, which of them this processor can run, and the small functions that need no row.
 #include "half.h"
-#include "rows.h"
+#include "rows_neon.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -32,6 +32,23 @@ static const ck_kernels *const rows[CK_ISA_COUNT] = {&kernels_portable, &kernels
 static int can_run(enum ck_isa isa) {
   return isa == CK_PORTABLE || (isa == CK_AVX2 && has_avx2()) || (isa == CK_AVX512_VNNI && has_avx512_vnni());
 }
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+// Bits of the auxiliary vector's AT_HWCAP and AT_HWCAP2 (Linux, Documentation/arch/arm64/elf_hwcaps.rst); every
+// processor of this architecture that Linux runs on has NEON.
+static int has_dotprod(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+static int has_i8mm(void) { return has_dotprod() && (getauxval(AT_HWCAP2) >> 13 & 1); }
+
+static const ck_kernels *const rows[CK_ISA_COUNT] = {
+  [CK_PORTABLE] = &kernels_portable,
+  [CK_NEON] = &kernels_neon,
+  [CK_NEON_DOTPROD] = &kernels_neon_dotprod,
+  [CK_NEON_I8MM] = &kernels_neon_i8mm,
+};
+static int can_run(enum ck_isa isa) {
+  return isa <= CK_NEON || (isa == CK_NEON_DOTPROD && has_dotprod()) || (isa == CK_NEON_I8MM && has_i8mm());
+}
 #else
 static const ck_kernels *const rows[CK_ISA_COUNT] = {&kernels_portable};
 static int can_run(enum ck_isa isa) { return isa == CK_PORTABLE; }
@@ -39,7 +56,9 @@ static int can_run(enum ck_isa isa) { return isa == CK_PORTABLE; }
 
 int ck_isa_supported(enum ck_isa isa) { return isa < CK_ISA_COUNT && rows[isa] && can_run(isa); }
 const char *ck_isa_name(enum ck_isa isa) {
-  static const char *const names[CK_ISA_COUNT] = {"portable", "avx2", "avx512vnni"};
+  static const char *const names[CK_ISA_COUNT] = {
+    "portable", "avx2", "avx512vnni", "neon", "neondotprod", "neoni8mm",
+  };
   return isa < CK_ISA_COUNT ? names[isa] : "unknown";
 }
 const ck_kernels *ck_kernels_for(enum ck_isa isa) { return isa < CK_ISA_COUNT ? rows[isa] : 0; }
@@ -52,6 +71,10 @@ static const struct { uint16_t elements, bytes; } blocks[CK_TYPE_COUNT] = {
   [CK_Q6_K] = {256, 210}, [CK_Q8_K] = {256, 292}, [CK_IQ2_XXS] = {256, 66}, [CK_IQ2_XS] = {256, 74},
   [CK_IQ2_S] = {256, 82}, [CK_IQ3_XXS] = {256, 98}, [CK_IQ3_S] = {256, 110}, [CK_IQ1_S] = {256, 50},
   [CK_IQ1_M] = {256, 56}, [CK_IQ4_XS] = {256, 136}, [CK_TQ1_0] = {256, 54}, [CK_TQ2_0] = {256, 66},
+  [CK_INT4_G32] = {32, 19}, [CK_INT4_G64] = {64, 35}, [CK_INT4_G128] = {128, 67},
+  [CK_UINT8_G32] = {32, 35}, [CK_UINT8_G128] = {128, 131}, [CK_INT8_G128] = {128, 130},
+  [CK_NF4] = {64, 34}, [CK_FP4] = {64, 34}, [CK_FP8] = {128, 130},
+  [CK_SPARSE_2_4] = {32, 36}, [CK_SPARSE_4_8] = {32, 40},
 };
 
 static int is_type(int type) { return type >= 0 && type < CK_TYPE_COUNT; }

@@ -13,9 +13,12 @@
 
 #include "panel_words_avx512.h"
 #include "panel_formats.h"
+#include "panel_groups.h"
+#include "panel_fp8.h"
+#include "panel_sparse.h"
 
 // Far enough to hide a memory access, near enough to stay in the second cache until it is used.
-enum { PREFETCH_BYTES = 8192 };
+enum { PREFETCH_BYTES = 16384 };
 
 static inline vec broadcast(int32_t value) { return _mm512_set1_epi32(value); }
 static inline floats broadcast_float(int32_t bits) { return _mm512_castsi512_ps(_mm512_set1_epi32(bits)); }
@@ -115,6 +118,17 @@ void panel_matvec_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
     case CK_Q5_K: return multiply(&panel_q5_k, job, begin, end);
     case CK_Q6_K: return multiply(&panel_q6_k, job, begin, end);
     case CK_IQ4_XS: return multiply(&panel_iq4_xs, job, begin, end);
+    case CK_INT4_G32: return multiply(&panel_int4_g32, job, begin, end);
+    case CK_INT4_G64: return multiply(&panel_int4_g64, job, begin, end);
+    case CK_INT4_G128: return multiply(&panel_int4_g128, job, begin, end);
+    case CK_UINT8_G32: return multiply(&panel_uint8_g32, job, begin, end);
+    case CK_UINT8_G128: return multiply(&panel_uint8_g128, job, begin, end);
+    case CK_INT8_G128: return multiply(&panel_int8_g128, job, begin, end);
+    case CK_NF4: return multiply(&panel_nf4, job, begin, end);
+    case CK_FP4: return multiply(&panel_fp4, job, begin, end);
+    case CK_FP8: return multiply_fp8(job, begin, end);
+    case CK_SPARSE_2_4: return multiply_sparse(2, job, begin, end);
+    case CK_SPARSE_4_8: return multiply_sparse(3, job, begin, end);
   }
 }
 

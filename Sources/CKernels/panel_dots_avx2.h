@@ -19,11 +19,13 @@ static inline int run_of(const panel_format *format) {
 
 // The codes of a format, which come as value + 128 or unsigned, as the products want them.
 static inline vec prepared(const panel_format *format, vec w) {
-  return format->has_minima ? w : plus(w, is_signed(format->reach) ? -128 : format->reach - 128);
+  if (format->has_minima) return format->reach > 127 ? flipped_signs(w) : w;
+  return plus(w, is_signed(format->reach) ? -128 : format->reach - 128);
 }
 
 // −offset · Σq from the record's −128 · Σq.
 static inline int32_t start_of(const panel_format *format, int32_t offset_sum) {
+  if (format->has_minima && format->reach > 127) return -offset_sum; // unsigned bytes became signed ones
   return format->has_minima || is_signed(format->reach) ? 0 : offset_sum / (128 / offset_of(format));
 }
 

@@ -11,7 +11,7 @@ typedef struct {
   int elements;    // of a block
   int bytes;       // of a block of one row
   int halves;      // scales for 32 columns: one, or one for either half
-  int has_minima;
+  int has_minima;  // 0 or 1; 2 where one scale goes with a minimum for either half
   int reach;       // the largest code, or a power of two that no value's magnitude exceeds
   void (*codes)(const uint8_t *block, int group, vec w[8]);
   // The scale of each half of the group, and its minimum where the format has minima.
@@ -147,16 +147,15 @@ static inline void codes_q3_k(const uint8_t *block, int group, vec w[8]) {
     w[j] = plus(either(low, low_bits(high, 4)), 128 - 4);
   }
 }
+static inline vec q3_k_scale_lanes(const uint8_t *block, int n) {
+  vec low = lane_bits(lane_shifted(word(block, 24 + n % 8 / 4), n % 4 * 8 + n / 8 * 4), 15);
+  vec high = lane_bits(lane_shifted(word(block, 26), n % 4 * 8 + n / 4 * 2), 3);
+  return lane_plus(either(low, lane_shifted_left(high, 4)), -32);
+}
 static inline void scales_q3_k(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
   (void)minimum;
   floats d = halves_at(block + 27 * WORD_BYTES);
-  for (int half = 0; half < 2; half++) {
-    int n = group * 2 + half;
-    vec low = lane_bits(lane_shifted(word(block, 24 + n % 8 / 4), n % 4 * 8 + n / 8 * 4), 15);
-    vec high = lane_bits(lane_shifted(word(block, 26), n % 4 * 8 + n / 4 * 2), 3);
-    vec s = lane_plus(either(low, lane_shifted_left(high, 4)), -32);
-    scale[half] = times(d, to_floats(s));
-  }
+  for (int half = 0; half < 2; half++) scale[half] = times(d, to_floats(q3_k_scale_lanes(block, group * 2 + half)));
 }
 
 // Words: 4 of scales (low nibble) and minima, 16 of two-bit codes, one of halves.

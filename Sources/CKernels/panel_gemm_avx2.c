@@ -8,6 +8,7 @@
 
 #include "panel_words_avx2.h"
 #include "panel_formats.h"
+#include "panel_groups.h"
 #include "panel_dots_avx2.h"
 
 enum { PANELS = 4, CHUNK = 256, TOKENS = 6, AT_ONCE = 3, MOST_SCALES = CHUNK / 16 };
@@ -121,7 +122,7 @@ static inline __attribute__((always_inline)) void multiply_rows(
 
 static void multiply_floats(const ck_panel_job *job, int64_t begin, int64_t end) {
   ck_gemm gemm = {
-    .weights = job->panels, .is_interleaved = 1, .decode = ck_decoder_of(&kernels_avx2, job->type),
+    .weights = job->panels, .is_interleaved = 1, .panel_type = job->type, .decode = ck_decoder_of(&kernels_avx2, job->type),
     .packed = job->input, .tokens = job->tokens, .columns = job->columns, .y = job->y, .y_stride = job->y_stride,
     .scratch = job->scratch, .block_elements = 1, .block_bytes = ck_block_bytes(job->type),
   };
@@ -143,6 +144,14 @@ void panel_gemm_avx2(const ck_panel_job *job, int64_t begin, int64_t end) {
     case CK_Q5_K: return multiply_rows(&panel_q5_k, job, begin, end);
     case CK_Q6_K: return multiply_rows(&panel_q6_k, job, begin, end);
     case CK_IQ4_XS: return multiply_rows(&panel_iq4_xs, job, begin, end);
+    case CK_INT4_G32: return multiply_rows(&panel_int4_g32, job, begin, end);
+    case CK_INT4_G64: return multiply_rows(&panel_int4_g64, job, begin, end);
+    case CK_INT4_G128: return multiply_rows(&panel_int4_g128, job, begin, end);
+    case CK_UINT8_G32: return multiply_rows(&panel_uint8_g32, job, begin, end);
+    case CK_UINT8_G128: return multiply_rows(&panel_uint8_g128, job, begin, end);
+    case CK_INT8_G128: return multiply_rows(&panel_int8_g128, job, begin, end);
+    case CK_NF4: return multiply_rows(&panel_nf4, job, begin, end);
+    case CK_FP4: return multiply_rows(&panel_fp4, job, begin, end);
     default: return multiply_floats(job, begin, end);
   }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of many tokens over panels for AVX-512 VNNI.
 //
-//   for each 64 rows, for each chunk of 256 columns:
-//     unpack the rows' chunk to bytes of two panels side by side, and its scales to floats (stays in the first cache)
+//   for each 128 rows, for each chunk of 256 columns:
+//     unpack the rows' chunk to bytes of two panels side by side, and its scales to floats (12 KiB for 32 rows)
 //     for each group of 6 tokens, for each 32 rows: 12 registers of integer sums of one scale, 12 of float sums
-// A format is only its unpacking: the products are four loops, by halves and minima. The sums of a chunk are added to y.
+// A group's records come from the second or third cache while the group before them is multiplied, and serve 128 rows.
+// A format is only its unpacking: the products are four loops, by scales and minima. The sums of a chunk are added to y.
 #if defined(__x86_64__)
 #include <string.h>
 #include "panels.h"
@@ -12,10 +13,10 @@
 #pragma clang attribute push(                                                                 \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), apply_to = function)
 
-#include "panel_words_avx512.h"
-#include "panel_formats.h"
+#include "panel_folded_avx512.h"
+#include "panel_groups.h"
 
-enum { TILE_ROWS = 32, TILES = 2, CHUNK = 256, TOKENS = 6, MOST_SCALES = CHUNK / 16 };
+enum { TILE_ROWS = 32, TILES = 4, CHUNK = 256, TOKENS = 6, MOST_SCALES = CHUNK / 16 };
 
 // 32 rows of a chunk.
 typedef struct {
@@ -39,9 +40,10 @@ static inline __attribute__((always_inline)) void unpack(
       format->scales(block, g, scale, minimum);
       for (int j = 0; j < 8; j++) _mm512_store_si512(tile->codes[(first + g) * 8 + j][side], w[j]);
       for (int half = 0; half < format->halves; half++) {
-        int64_t at = (first + g) * format->halves + half;
-        _mm512_store_ps(tile->scales[at] + side * 16, scale[half]);
-        if (format->has_minima) _mm512_store_ps(tile->minima[at] + side * 16, minimum[half]);
+        _mm512_store_ps(tile->scales[(first + g) * format->halves + half] + side * 16, scale[half]);
+      }
+      for (int half = 0; half < format->has_minima; half++) {
+        _mm512_store_ps(tile->minima[(first + g) * format->has_minima + half] + side * 16, minimum[half]);
       }
     }
   }
@@ -56,31 +58,45 @@ static void unpack_panel(int type, const uint8_t *block, int64_t groups, int sid
     case CK_Q5_1: return unpack(&panel_q5_1, block, groups, side, tile);
     case CK_IQ4_NL: return unpack(&panel_iq4_nl, block, groups, side, tile);
     case CK_MXFP4: return unpack(&panel_mxfp4, block, groups, side, tile);
-    case CK_Q2_K: return unpack(&panel_q2_k, block, groups, side, tile);
-    case CK_Q3_K: return unpack(&panel_q3_k, block, groups, side, tile);
+    case CK_Q2_K: return unpack(&panel_q2_k_folded, block, groups, side, tile);
+    case CK_Q3_K: return unpack(&panel_q3_k_folded, block, groups, side, tile);
     case CK_Q4_K: return unpack(&panel_q4_k, block, groups, side, tile);
     case CK_Q5_K: return unpack(&panel_q5_k, block, groups, side, tile);
     case CK_Q6_K: return unpack(&panel_q6_k, block, groups, side, tile);
     case CK_IQ4_XS: return unpack(&panel_iq4_xs, block, groups, side, tile);
+    case CK_INT4_G32: return unpack(&panel_int4_g32, block, groups, side, tile);
+    case CK_INT4_G64: return unpack(&panel_int4_g64, block, groups, side, tile);
+    case CK_INT4_G128: return unpack(&panel_int4_g128, block, groups, side, tile);
+    case CK_UINT8_G32: return unpack(&panel_uint8_g32, block, groups, side, tile);
+    case CK_UINT8_G128: return unpack(&panel_uint8_g128, block, groups, side, tile);
+    case CK_INT8_G128: return unpack(&panel_int8_g128, block, groups, side, tile);
+    case CK_NF4: return unpack(&panel_nf4, block, groups, side, tile);
+    case CK_FP4: return unpack(&panel_fp4, block, groups, side, tile);
   }
 }
 
 static inline vec broadcast(int32_t value) { return _mm512_set1_epi32(value); }
 static inline floats broadcast_float(int32_t bits) { return _mm512_castsi512_ps(_mm512_set1_epi32(bits)); }
 
-// 32 rows times a group of tokens, one scale's columns at a time.
+// The next group's record of the same columns, while this one is used.
+static inline void prefetch_record(const int32_t *record) {
+  for (int i = 0; i < CK_RECORD_WORDS * TOKENS; i += 16) _mm_prefetch((const char *)(record + i), _MM_HINT_T0);
+}
+
+// 32 rows times a group of tokens, one scale's columns at a time. `ahead` is the distance to the next group's record.
 static inline __attribute__((always_inline)) void multiply(
-    const panel_tile *tile, const int32_t *record, int64_t groups, int halves, int has_minima,
+    const panel_tile *tile, const int32_t *record, int64_t groups, int64_t ahead, int halves, int minima,
     floats sums[TOKENS][2]) {
   for (int64_t part = 0; part < groups * halves; part++) {
     int half = halves == 2 ? (int)(part & 1) : 0;
-    int offset = halves == 1 ? 4 : 5 + half, sum_line = halves == 1 ? 1 : 2 + half;
+    int offset = halves == 1 ? 4 : 5 + half;
     int64_t quads = 8 / halves;
     const int32_t *values = record + (7 + half * 4) * TOKENS;
     vec dots[TOKENS][2];
+    if (half == 0) prefetch_record(record + ahead);
 #pragma clang loop unroll(full)
     for (int t = 0; t < TOKENS; t++) {
-      dots[t][0] = dots[t][1] = has_minima ? _mm512_setzero_si512() : broadcast(record[offset * TOKENS + t]);
+      dots[t][0] = dots[t][1] = minima ? _mm512_setzero_si512() : broadcast(record[offset * TOKENS + t]);
     }
     for (int64_t j = 0; j < quads; j++) {
       vec low = _mm512_load_si512(tile->codes[part * quads + j][0]), high = _mm512_load_si512(tile->codes[part * quads + j][1]);
@@ -98,11 +114,14 @@ static inline __attribute__((always_inline)) void multiply(
         floats factor = times(scale, broadcast_float(record[t]));
         sums[t][side] = _mm512_fmadd_ps(factor, to_floats(dots[t][side]), sums[t][side]);
       }
-      if (!has_minima) continue;
-      floats minimum = _mm512_load_ps(tile->minima[part] + side * 16);
 #pragma clang loop unroll(full)
-      for (int t = 0; t < TOKENS; t++) {
-        sums[t][side] = _mm512_fmadd_ps(minimum, broadcast_float(record[sum_line * TOKENS + t]), sums[t][side]);
+      for (int m = 0; m < minima; m++) {
+        floats minimum = _mm512_load_ps(tile->minima[part * minima + m] + side * 16);
+        int line = minima == 1 ? 1 : 2 + m;
+#pragma clang loop unroll(full)
+        for (int t = 0; t < TOKENS; t++) {
+          sums[t][side] = _mm512_fmadd_ps(minimum, broadcast_float(record[line * TOKENS + t]), sums[t][side]);
+        }
       }
     }
     if (half == halves - 1) record += CK_RECORD_WORDS * TOKENS;
@@ -111,11 +130,14 @@ static inline __attribute__((always_inline)) void multiply(
 
 static void multiply_tile(const ck_panel_job *job, const panel_tile *tile, const int32_t *records, int64_t groups,
                           floats sums[TOKENS][2]) {
+  int64_t ahead = job->columns / 32 * CK_RECORD_WORDS * TOKENS;
   switch (job->type) {
-    case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K: return multiply(tile, records, groups, 1, 1, sums);
-    case CK_Q3_K: case CK_Q6_K: return multiply(tile, records, groups, 2, 0, sums);
-    case CK_Q2_K: return multiply(tile, records, groups, 2, 1, sums);
-    default: return multiply(tile, records, groups, 1, 0, sums);
+    case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K:
+    case CK_INT4_G32: case CK_INT4_G64: case CK_INT4_G128: case CK_UINT8_G32: case CK_UINT8_G128:
+      return multiply(tile, records, groups, ahead, 1, 1, sums);
+    case CK_Q6_K: return multiply(tile, records, groups, ahead, 2, 0, sums);
+    case CK_Q2_K: return multiply(tile, records, groups, ahead, 1, 2, sums);
+    default: return multiply(tile, records, groups, ahead, 1, 0, sums);
   }
 }
 
@@ -134,8 +156,8 @@ static void multiply_chunk(const ck_panel_job *job, int64_t row, int64_t end, in
                            const panel_tile *tiles) {
   int64_t records = job->columns / 32 * CK_RECORD_WORDS;
   for (int64_t token = 0; token < job->tokens; token += TOKENS) {
-    const int32_t *record = (const int32_t *)job->input + token * records + k / 32 * CK_RECORD_WORDS * TOKENS;
     for (int64_t tile = 0; tile < TILES && row + tile * TILE_ROWS < end; tile++) {
+      const int32_t *record = (const int32_t *)job->input + token * records + k / 32 * CK_RECORD_WORDS * TOKENS;
       floats sums[TOKENS][2];
       for (int t = 0; t < TOKENS; t++) sums[t][0] = sums[t][1] = _mm512_setzero_ps();
       multiply_tile(job, tiles + tile, record, groups, sums);

@@ -7,7 +7,8 @@
 
 // Fields of a block in the file: so many units of so many bytes each, in this order without a gap.
 typedef struct { uint8_t unit, count; } field;
-typedef struct { field fields[2]; } field_list;
+enum { MOST_FIELDS = 3 };
+typedef struct { field fields[MOST_FIELDS]; } field_list;
 
 static const field_list layouts[CK_TYPE_COUNT] = {
   [CK_F32] = {{{4, 1}}}, [CK_F16] = {{{2, 1}}}, [CK_BF16] = {{{2, 1}}},
@@ -15,35 +16,99 @@ static const field_list layouts[CK_TYPE_COUNT] = {
   [CK_Q8_0] = {{{2, 1}, {4, 8}}}, [CK_IQ4_NL] = {{{2, 1}, {4, 4}}}, [CK_MXFP4] = {{{1, 1}, {4, 4}}},
   [CK_Q2_K] = {{{4, 21}}}, [CK_Q3_K] = {{{4, 27}, {2, 1}}}, [CK_Q4_K] = {{{4, 36}}}, [CK_Q5_K] = {{{4, 44}}},
   [CK_Q6_K] = {{{4, 52}, {2, 1}}}, [CK_IQ4_XS] = {{{4, 34}}},
+  [CK_INT4_G32] = {{{2, 1}, {1, 1}, {4, 4}}}, [CK_INT4_G64] = {{{2, 1}, {1, 1}, {4, 8}}},
+  [CK_INT4_G128] = {{{2, 1}, {1, 1}, {4, 16}}}, [CK_UINT8_G32] = {{{2, 1}, {1, 1}, {4, 8}}},
+  [CK_UINT8_G128] = {{{2, 1}, {1, 1}, {4, 32}}}, [CK_INT8_G128] = {{{2, 1}, {4, 32}}},
+  [CK_NF4] = {{{2, 1}, {4, 8}}}, [CK_FP4] = {{{2, 1}, {4, 8}}}, [CK_FP8] = {{{2, 1}, {1, 128}}},
+  [CK_SPARSE_2_4] = {{{4, 1}, {2, 16}}}, [CK_SPARSE_4_8] = {{{4, 2}, {2, 16}}},
 };
 
 int ck_has_panels(int type) { return type >= 0 && type < CK_TYPE_COUNT && layouts[type].fields[0].count > 0; }
 
 enum ck_input ck_panel_input(int type) {
-  return type == CK_F32 || type == CK_F16 || type == CK_BF16 ? CK_INPUT_F32 : CK_INPUT_RECORDS;
+  switch (type) {
+    case CK_F32: case CK_F16: case CK_BF16: case CK_FP8: case CK_SPARSE_2_4: case CK_SPARSE_4_8: return CK_INPUT_F32;
+    default: return CK_INPUT_RECORDS;
+  }
 }
 
 // Sixteen units from rows that lie row_bytes apart to neighbours.
-static void gather(const uint8_t *rows, size_t row_bytes, int unit, uint8_t *out) {
-  for (size_t row = 0; row < CK_PANEL_ROWS; row++) {
-    switch (unit) {
-      case 4: memcpy(out + row * 4, rows + row * row_bytes, 4); break;
-      case 2: memcpy(out + row * 2, rows + row * row_bytes, 2); break;
-      default: out[row] = rows[row * row_bytes];
+static inline void gather(const uint8_t *rows, size_t row_bytes, size_t unit, uint8_t *out) {
+  for (size_t row = 0; row < CK_PANEL_ROWS; row++) memcpy(out + row * unit, rows + row * row_bytes, unit);
+}
+
+// Sixteen bytes in a register of any architecture: four rows' words, or eight rows' halves, change places in memory's
+// order, so that neither a unit is loaded nor stored alone.
+typedef uint32_t words4 __attribute__((vector_size(16)));
+typedef uint16_t halves8 __attribute__((vector_size(16)));
+
+// Four words of each of sixteen rows.
+static inline void gather_4_words(const uint8_t *rows, size_t row_bytes, uint8_t *out) {
+  for (size_t first = 0; first < CK_PANEL_ROWS; first += 4) {
+    words4 r[4], t[4];
+    for (size_t i = 0; i < 4; i++) memcpy(&r[i], rows + (first + i) * row_bytes, 16);
+    for (int i = 0; i < 2; i++) {
+      t[i] = __builtin_shufflevector(r[i], r[i + 2], 0, 4, 1, 5);
+      t[i + 2] = __builtin_shufflevector(r[i], r[i + 2], 2, 6, 3, 7);
     }
+    for (size_t i = 0; i < 2; i++) {
+      words4 even = __builtin_shufflevector(t[2 * i], t[2 * i + 1], 0, 4, 1, 5);
+      words4 odd = __builtin_shufflevector(t[2 * i], t[2 * i + 1], 2, 6, 3, 7);
+      memcpy(out + 2 * i * 64 + first * 4, &even, 16);
+      memcpy(out + (2 * i + 1) * 64 + first * 4, &odd, 16);
+    }
+  }
+}
+
+// Units of a and b by turns, from the first or from the fifth of each.
+static inline halves8 riffled(halves8 a, halves8 b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+static inline halves8 riffled_high(halves8 a, halves8 b) {
+  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+// Eight halves of each of sixteen rows: three rounds of riffles transpose eight rows.
+static inline void gather_8_halves(const uint8_t *rows, size_t row_bytes, uint8_t *out) {
+  for (size_t first = 0; first < CK_PANEL_ROWS; first += 8) {
+    halves8 r[8], t[8];
+    for (size_t i = 0; i < 8; i++) memcpy(&r[i], rows + (first + i) * row_bytes, 16);
+    for (int round = 0; round < 3; round++) {
+      for (int i = 0; i < 4; i++) {
+        t[2 * i] = riffled(r[i], r[i + 4]);
+        t[2 * i + 1] = riffled_high(r[i], r[i + 4]);
+      }
+      memcpy(r, t, sizeof r);
+    }
+    for (size_t i = 0; i < 8; i++) memcpy(out + i * 32 + first * 2, &r[i], 16);
+  }
+}
+
+// `count` units of one field, of all rows.
+static inline void gather_field(size_t unit, int64_t count, const uint8_t *in, size_t row_bytes, uint8_t *out) {
+  int64_t i = 0, at_once = unit == 4 ? 4 : unit == 2 ? 8 : 1;
+  for (; at_once > 1 && i + at_once <= count; i += at_once, in += 16, out += 16 * CK_PANEL_ROWS) {
+    if (unit == 4) gather_4_words(in, row_bytes, out);
+    else gather_8_halves(in, row_bytes, out);
+  }
+  for (; i < count; i++, in += unit, out += unit * CK_PANEL_ROWS) {
+    if (unit == 4) gather(in, row_bytes, 4, out);
+    else if (unit == 2) gather(in, row_bytes, 2, out);
+    else gather(in, row_bytes, 1, out);
   }
 }
 
 void ck_interleave(int type, const void *rows, int64_t blocks, void *panel) {
   size_t row_bytes = (size_t)(blocks * ck_block_bytes(type));
+  field first = layouts[type].fields[0];
   const uint8_t *in = rows;
   uint8_t *out = panel;
+  // Blocks of one field are one long field.
+  if (layouts[type].fields[1].count == 0) return gather_field(first.unit, blocks * first.count, in, row_bytes, out);
   for (int64_t b = 0; b < blocks; b++) {
-    for (int f = 0; f < 2; f++) {
+    for (int f = 0; f < MOST_FIELDS; f++) {
       field field = layouts[type].fields[f];
-      for (int i = 0; i < field.count; i++, in += field.unit, out += field.unit * CK_PANEL_ROWS) {
-        gather(in, row_bytes, field.unit, out);
-      }
+      gather_field(field.unit, field.count, in, row_bytes, out);
+      in += field.unit * field.count;
+      out += field.unit * field.count * CK_PANEL_ROWS;
     }
   }
 }
@@ -52,7 +117,7 @@ void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void
   const uint8_t *in = panel;
   uint8_t *to = out;
   for (int64_t b = 0; b < blocks; b++) {
-    for (int f = 0; f < 2; f++) {
+    for (int f = 0; f < MOST_FIELDS; f++) {
       field field = layouts[type].fields[f];
       for (int i = 0; i < field.count; i++, to += field.unit, in += field.unit * CK_PANEL_ROWS) {
         memcpy(to, in + row * field.unit, field.unit);
@@ -60,6 +125,10 @@ void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void
     }
   }
 }
+
+// Bytes of floats are turned into numbers by a table: their loop is one of its own.
+int ck_has_few(int type) { return ck_has_panels(type) && type != CK_FP8; }
+int64_t ck_few_group(int64_t tokens) { return tokens <= 2 ? 2 : tokens <= 4 ? 4 : 8; }
 
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns) {
   int64_t groups = (tokens + group_tokens - 1) / group_tokens;
@@ -124,10 +193,18 @@ static void expand_input(const ck_panel_job *job, int64_t T, int64_t token, int6
   }
 }
 
+void ck_decode_panel_row(const ck_gemm *job, int64_t row, int64_t r, int64_t k, int64_t count, float *out) {
+  int64_t elements = ck_block_elements(job->panel_type), bytes = ck_block_bytes(job->panel_type);
+  const uint8_t *panel = (const uint8_t *)job->weights + row * (job->columns / elements) * bytes;
+  uint8_t blocks[DECODE_CHUNK * 4] __attribute__((aligned(8)));
+  ck_panel_row(job->panel_type, panel + k / elements * bytes * CK_PANEL_ROWS, r, count / elements, blocks);
+  ck_decoder_of(&kernels_portable, job->panel_type)(blocks, out, count);
+}
+
 static float row_dot(const ck_panel_job *job, int64_t T, int64_t row, int64_t token) {
   int64_t elements = ck_block_elements(job->type), bytes = ck_block_bytes(job->type);
   const uint8_t *panel = (const uint8_t *)job->panels + row / CK_PANEL_ROWS * CK_PANEL_ROWS * (job->columns / elements) * bytes;
-  uint8_t blocks[DECODE_CHUNK * 4];
+  uint8_t blocks[DECODE_CHUNK * 4] __attribute__((aligned(8)));
   float w[DECODE_CHUNK], x[DECODE_CHUNK], sum = 0;
   for (int64_t k = 0; k < job->columns; k += DECODE_CHUNK) {
     int64_t count = job->columns - k < DECODE_CHUNK ? job->columns - k : DECODE_CHUNK;

@@ -7,6 +7,8 @@
 // Tokens of a group in the portable row, of packed floats as of records.
 enum { PORTABLE_GROUP = 4 };
 
+// A chunk of row `r` of the panel that begins at `row`, for formats that are decoded row by row.
+void ck_decode_panel_row(const ck_gemm *job, int64_t row, int64_t r, int64_t k, int64_t count, float *out);
 void make_records_portable(const float *x, int64_t stride, int64_t tokens, int64_t columns, int64_t group_tokens,
                            int32_t *records, int64_t first_group, int64_t last_group);
 void panel_matvec_portable(const ck_panel_job *job, int64_t begin, int64_t end);
@@ -16,8 +18,11 @@ void make_records_avx2(const float *x, int64_t stride, int64_t tokens, int64_t c
                        int32_t *records, int64_t first_group, int64_t last_group);
 void panel_matvec_avx2(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_gemm_avx2(const ck_panel_job *job, int64_t begin, int64_t end);
+void make_records_avx512(const float *x, int64_t stride, int64_t tokens, int64_t columns, int64_t group_tokens,
+                         int32_t *records, int64_t first_group, int64_t last_group);
 void panel_matvec_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void gemm_panels_avx512(const ck_panel_job *job, int64_t begin, int64_t end); // formats of floats
+void panel_few_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_gemm_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 #endif
 

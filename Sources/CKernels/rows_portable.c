@@ -97,7 +97,7 @@ static void attention_portable(const ck_attention *job, ck_decoder decode) {
       decode((const uint8_t *)job->keys + (size_t)position * job->position_bytes, row, job->width);
       float score = 0;
       for (int64_t k = 0; k < job->width; k++) score += query[k] * row[k];
-      score = soft_capped(score * job->scale, job->cap);
+      score = soft_capped(score * job->scale, job->cap) + distance_bias(job, i, position);
       float new_largest = score > largest ? score : largest;
       float rescale = expf(largest - new_largest), weight = expf(score - new_largest);
       decode((const uint8_t *)job->values + (size_t)position * job->position_bytes, row, job->width);

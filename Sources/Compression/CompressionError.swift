@@ -5,8 +5,6 @@ package import Quantities
 package enum CompressionError: ExplainedError, Equatable {
   case empty(variant: String)
   case unknownStep(step: String, suggestions: [String])
-  /// A step of the grammar whose effect nothing implements yet.
-  case notOfferedYet(step: String, family: LaterStep)
   case badParameter(step: String, expected: String)
   /// A change of shape after the step that stores the weights.
   case wrongOrder(step: String, after: String)
@@ -19,7 +17,6 @@ package enum CompressionError: ExplainedError, Equatable {
     switch self {
     case .empty: "variant_empty"
     case .unknownStep: "variant_unknown"
-    case .notOfferedYet: "variant_not_offered"
     case .badParameter: "variant_bad_parameter"
     case .wrongOrder: "variant_wrong_order"
     case .notCombinable: "variant_not_combinable"
@@ -31,8 +28,6 @@ package enum CompressionError: ExplainedError, Equatable {
     switch self {
     case .empty(let variant): "The variant '\(variant)' has an empty step."
     case .unknownStep(let step, _): "There is no compression step '\(step)'."
-    case .notOfferedYet(let step, let family):
-      "The compression step '\(step)' (\(family.meaning)) is known but not offered yet."
     case .badParameter(let step, let expected):
       "The compression step '\(step)' has a parameter that is not offered; expected \(expected)."
     case .wrongOrder(let step, let after):
@@ -49,7 +44,7 @@ package enum CompressionError: ExplainedError, Equatable {
     case .empty: "Write steps joined by '+', for example 'q4_k_m'; 'original' stands for no step."
     case .unknownStep(_, let suggestions) where !suggestions.isEmpty:
       "Did you mean \(suggestions.map { "'\($0)'" }.joined(separator: ", "))? Offered are \(Self.offered)."
-    case .unknownStep, .notOfferedYet: "Offered are \(Self.offered)."
+    case .unknownStep: "Offered are \(Self.offered)."
     case .badParameter(_, let expected): "Write \(expected)."
     case .wrongOrder(let step, let after): "Write it first: '\(step)+\(after)'."
     case .notCombinable(let step, let other, _): "Take '\(other)' or '\(step)' alone."

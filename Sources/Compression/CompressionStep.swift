@@ -4,6 +4,8 @@ package import LanguageModel
 /// One change of a model: of its shapes, or of how all of its tensors are stored.
 package enum CompressionStep: Hashable, Sendable {
   case structure(StructuralStep)
+  /// Another, smaller model trained on this one's answers (distillation, arXiv 1503.02531).
+  case student(model: String)
   /// A recipe of llama.cpp. The importance matrix counts only where the recipe depends on one.
   case mixture(GGUFMixture, hasImportanceMatrix: Bool)
   /// Every matrix in one GGUF type, embedding and head included.
@@ -21,6 +23,7 @@ package enum CompressionStep: Hashable, Sendable {
       GGUFMixture(rawValue: format.rawValue) == nil ? format.rawValue : "\(format.rawValue)-pure"
     case .linearLayers(let format): format.name
     case .structure(let step): step.name
+    case .student(let model): "student:\(model)"
     }
   }
 }

@@ -9,6 +9,11 @@ extension CompressionVariant {
     _ description: LanguageModelDescription
   ) throws(CompressionError) -> LanguageModelDescription {
     var result = description
+    if let student, description.teacher == nil {
+      throw .notApplicable(
+        step: "student:\(student)", model: description.name,
+        reason: "its student is a model of its own, which is not at hand here")
+    }
     for step in structure { result = try step.applied(to: result) }
     return result
   }

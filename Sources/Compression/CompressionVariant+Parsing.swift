@@ -4,10 +4,10 @@ internal import LanguageModel
 extension CompressionVariant {
   /// Reads steps joined by `+`, in any case: `Q4_K_M`, `awq4-g128`, `q4_0-imatrix`, `q4_k-pure`, `depth-8+q8_0`.
   ///
-  /// - Throws: `.empty`, `.unknownStep` with the nearest spellings, `.notOfferedYet` for steps of the grammar whose
-  ///   effect is not offered, `.badParameter`, `.wrongOrder` for a change of shape behind the storage.
+  /// - Throws: `.empty`, `.unknownStep` with the nearest spellings, `.badParameter`, `.wrongOrder` for a change
+  ///   of shape behind the storage, `.notCombinable`.
   package init(parsing text: String) throws(CompressionError) {
-    let words = text.lowercased().split(separator: "+", omittingEmptySubsequences: false).map(String.init)
+    let words = text.split(separator: "+", omittingEmptySubsequences: false).map(Self.spelling)
     guard words != [Self.originalName] else {
       self = .original
       return
@@ -22,8 +22,21 @@ extension CompressionVariant {
     try checkOrder()
   }
 
+  /// A step in small letters, but for the name of a student, which may be a path.
+  private static func spelling(_ word: Substring) -> String {
+    guard let colon = word.firstIndex(of: ":"), word[..<colon].lowercased() == "student" else {
+      return word.lowercased()
+    }
+    return "student" + word[colon...]
+  }
+
   /// - Throws: `.wrongOrder`, `.notCombinable`.
   private func checkOrder() throws(CompressionError) {
+    if let place = steps.dropFirst().firstIndex(where: { if case .student = $0 { true } else { false } }) {
+      throw .notCombinable(
+        step: steps[place].name, with: steps[place - 1].name,
+        reason: "a student is another model, which has nothing of what was done to this one")
+    }
     var stored: CompressionStep?
     for step in steps {
       if case .structure(let change) = step {
@@ -56,8 +69,11 @@ extension CompressionStep {
       self = .structure(step)
     } else if let format = try Self.linearFormat(word, in: text) {
       self = .linearLayers(format)
-    } else if let family = LaterStep(matching: word) {
-      throw .notOfferedYet(step: word, family: family)
+    } else if word.hasPrefix("student:") {
+      guard word.count > "student:".count else {
+        throw .badParameter(step: word, expected: "a model's name or path, such as student:TinyLlama-1.1B")
+      }
+      self = .student(model: String(word.dropFirst("student:".count)))
     } else {
       throw .unknownStep(step: word, suggestions: Self.nearest(to: word))
     }
@@ -78,25 +94,32 @@ extension CompressionStep {
     return mixture
   }
 
-  /// `awq4-g128`, `gptq4-g128` (group 128 when left out), `nf4`, `nf4-dq`, `int8`, `fp8`.
+  /// `awq4-g128`, `gptq4-g128` (group 128 when left out; `-row` for whole rows, `-act` for columns in the order of their
+  /// activations), `nf4`, `nf4-dq`, `fp4`, `fp4-dq`, `int8`, `w8a8`, `fp8`, `fp8-block`.
   private static func linearFormat(_ word: String, in text: String) throws(CompressionError) -> StorageFormat? {
     switch word {
     case "nf4": return .normalFloat4(isDoubleQuantised: false)
     case "nf4-dq": return .normalFloat4(isDoubleQuantised: true)
+    case "fp4": return .float4(isDoubleQuantised: false)
+    case "fp4-dq": return .float4(isDoubleQuantised: true)
     case "int8": return .int8PerRow
+    case "w8a8": return .int8PerChannel
     case "fp8": return .float8PerTensor
+    case "fp8-block": return .float8PerBlock
     default: break
     }
     if word.hasPrefix("sparse-") { return .sparse(try sparsePattern(word)) }
-    let parts = word.split(separator: "-", omittingEmptySubsequences: false)
+    var parts = word.split(separator: "-", omittingEmptySubsequences: false)
     let isAWQ = word.hasPrefix("awq")
     guard isAWQ || word.hasPrefix("gptq"), let bitsText = parts.first?.dropFirst(isAWQ ? 3 : 4) else { return nil }
     let allowedBits: [UInt8] = isAWQ ? [4] : [2, 3, 4, 8]
     guard let bits = UInt8(bitsText), allowedBits.contains(bits) else {
       throw .badParameter(step: word, expected: isAWQ ? "awq4" : "gptq2, gptq3, gptq4 or gptq8")
     }
+    let actOrder = !isAWQ && parts.last == "act"
+    if actOrder { parts.removeLast() }
     let group = try group(parts, word)
-    return isAWQ ? .awq(bits: bits, group: group) : .gptq(bits: bits, group: group)
+    return isAWQ ? .awq(bits: bits, group: group) : .gptq(bits: bits, group: group, actOrder: actOrder)
   }
 
   /// `sparse-0.5` takes half of the weights away, `sparse-2:4` two of every four.
@@ -112,9 +135,10 @@ extension CompressionStep {
 
   private static func group(_ parts: [Substring], _ word: String) throws(CompressionError) -> UInt16 {
     guard parts.count > 1 else { return 128 }
+    if parts.count == 2, parts[1] == "row" { return 0 }
     guard parts.count == 2, parts[1].first == "g", let group = UInt16(parts[1].dropFirst()),
       [32, 64, 128, 256].contains(group)
-    else { throw .badParameter(step: word, expected: "a group of -g32, -g64, -g128 or -g256") }
+    else { throw .badParameter(step: word, expected: "a group of -g32, -g64, -g128 or -g256, or -row") }
     return group
   }
 
@@ -126,18 +150,4 @@ extension CompressionStep {
     guard let best = scored.map(\.score).max(), best > 1 else { return [] }
     return scored.filter { $0.score == best }.prefix(3).map(\.name)
   }
-}
-
-/// Steps that the grammar knows and that are not offered yet.
-package enum LaterStep: String, Sendable, CaseIterable {
-  case student
-
-  fileprivate init?(matching word: String) {
-    let family = word.prefix { $0 != ":" }
-    guard let known = LaterStep(rawValue: String(family)), family.count < word.count else { return nil }
-    self = known
-  }
-
-  /// What such a step would do.
-  package var meaning: String { "takes a smaller model trained on this one's answers" }
 }

@@ -19,9 +19,15 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
   /// The step that says how tensors are stored, which replaces the formats of any before it; nil keeps the published.
   package var storage: CompressionStep? {
     steps.last {
-      if case .structure = $0 { false } else { true }
+      switch $0 {
+      case .structure, .student: false
+      case .mixture, .uniform, .linearLayers: true
+      }
     }
   }
+
+  /// The model that stands in for this one, if any.
+  package var student: String? { if case .student(let model) = steps.first { model } else { nil } }
 
   /// The changes of shape, in order.
   package var structure: [StructuralStep] {
@@ -32,7 +38,7 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
   package var isGGUF: Bool {
     switch storage {
     case .mixture, .uniform: true
-    case .linearLayers, .structure, nil: false
+    case .linearLayers, .structure, .student, nil: false
     }
   }
 
@@ -51,7 +57,7 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
     [.linearLayers(.sparse(.unstructured(keptPermille: 500)))],
     [.linearLayers(.sparse(.structured(kept: 2, of: 4)))],
     [.structure(.depth(layers: 8))], [.structure(.width(permille: 300))], [.structure(.lowRank(permille: 500))],
-    [.structure(.adapter(rank: 16))], [.structure(.mergedAdapter(rank: 16))],
+    [.student(model: "TinyLlama-1.1B")], [.structure(.adapter(rank: 16))], [.structure(.mergedAdapter(rank: 16))],
     [.linearLayers(.normalFloat4(isDoubleQuantised: true)), .structure(.adapter(rank: 16))],
     [
       .structure(.depth(layers: 8)), .structure(.mergedAdapter(rank: 16)),
@@ -61,7 +67,10 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
 
   private static let linearLayerSteps: [CompressionStep] = [
     .linearLayers(.awq(bits: 4, group: 128)), .linearLayers(.gptq(bits: 4, group: 128)),
+    .linearLayers(.gptq(bits: 3, group: 128)), .linearLayers(.gptq(bits: 8, group: 128)),
     .linearLayers(.normalFloat4(isDoubleQuantised: true)), .linearLayers(.normalFloat4(isDoubleQuantised: false)),
-    .linearLayers(.int8PerRow), .linearLayers(.float8PerTensor),
+    .linearLayers(.float4(isDoubleQuantised: true)), .linearLayers(.float4(isDoubleQuantised: false)),
+    .linearLayers(.int8PerRow), .linearLayers(.int8PerChannel), .linearLayers(.float8PerTensor),
+    .linearLayers(.float8PerBlock),
   ]
 }

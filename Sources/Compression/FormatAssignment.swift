@@ -21,6 +21,11 @@ struct TensorShape: Hashable, Sendable {
     isInLayers = tensor.layer >= 0
     format = tensor.format
   }
+
+  /// A tensor of this shape in some format: enough of one to ask for its bytes.
+  func tensor(storedIn format: StorageFormat) -> TensorDescription {
+    TensorDescription(.other, rows: Int(rows), columns: Int(columns), copies: Int(copies), format: format)
+  }
 }
 
 /// Where a tensor stands among its like.
@@ -48,7 +53,7 @@ struct FormatAssignment: Sendable {
     self.facts = facts
     method =
       switch step {
-      case .structure, nil: .unchanged
+      case .structure, .student, nil: .unchanged
       case .mixture(let mixture, let hasMatrix):
         .mixture(MixtureRules(mixture, hasImportanceMatrix: hasMatrix, facts: facts))
       case .uniform(let format): .uniform(format)
@@ -109,7 +114,7 @@ struct FormatAssignment: Sendable {
       }
     guard isLinear else { return .f16 }
     if case .awq(let bits, let group) = format,
-      shape.columns % Int32(group) != 0 || shape.rows % (32 / Int32(bits)) != 0
+      group > 0 && shape.columns % Int32(group) != 0 || shape.rows % (32 / Int32(bits)) != 0
     {
       return .f16
     }

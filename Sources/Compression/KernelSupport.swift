@@ -5,7 +5,7 @@ package import LanguageModel
 package enum KernelSupport: Int, Sendable, Comparable, CaseIterable {
   /// Storage only: sizes are exact, nothing runs it here.
   case none
-  /// Decoded by the portable path, correct but slow.
+  /// Decoded to floats before it is multiplied, correct but slow.
   case portable
   /// A kernel of its own for each instruction set.
   case fast
@@ -15,7 +15,7 @@ package enum KernelSupport: Int, Sendable, Comparable, CaseIterable {
   package var sentence: String {
     switch self {
     case .none: "No kernel yet, not runnable here."
-    case .portable: "Runs through the portable path."
+    case .portable: "Runs, each block decoded to floats first."
     case .fast: "Runs on kernels of its own."
     }
   }
@@ -26,11 +26,15 @@ extension StorageFormat {
     switch self {
     case .block(let format):
       switch format {
-      case .f32, .f16, .bf16, .q8_0, .q4_0, .q4_k, .q6_k: .fast
+      case .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k, .iq4_nl, .iq4_xs,
+        .mxfp4:
+        .fast
       case .f64, .i8, .i16, .i32, .i64: .none
-      default: .portable
+      case .q8_1, .q8_k, .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .tq1_0, .tq2_0: .portable
       }
-    default: .none
+    case .sparse(.structured(kept: 2, of: 4)), .sparse(.structured(kept: 4, of: 8)): .fast
+    case .sparse: .none
+    default: .fast
     }
   }
 }
@@ -38,4 +42,9 @@ extension StorageFormat {
 extension VariantSummary {
   /// The weakest support among the formats of the matrices.
   package var kernelSupport: KernelSupport { entries.map(\.format.kernelSupport).min() ?? .none }
+}
+
+extension TensorInventory {
+  /// The weakest support among the formats of the matrices.
+  package var kernelSupport: KernelSupport { tensors.map(\.format.kernelSupport).min() ?? .none }
 }

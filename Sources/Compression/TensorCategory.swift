@@ -70,7 +70,8 @@ package enum TensorClass: UInt8, Sendable, CaseIterable, Hashable {
     case .feedForwardGate, .feedForwardUp, .feedForwardGateUp, .feedForwardDown, .feedForwardOther,
       .latentExpertDown, .latentExpertUp:
       self = .feedForward
-    case .expertGate, .expertUp, .expertGateUp, .expertDown, .expertGateBias, .expertUpBias, .expertDownBias:
+    case .expertGate, .expertUp, .expertGateUp, .expertDown, .expertGateBias, .expertUpBias, .expertGateUpBias,
+      .expertDownBias:
       self = .routedExperts
     case .sharedExpertGate, .sharedExpertUp, .sharedExpertDown: self = .sharedExperts
     case .recurrentInput, .recurrentConvolution, .recurrentProjection, .recurrentTimeStep, .recurrentGate,

@@ -9,6 +9,9 @@ package struct VariantSummary: Sendable {
     package var format: StorageFormat
     package var tensorClass: TensorClass
     package var bytes: ByteCount
+    /// How the built-in runtime keeps them, and the bytes that this takes; nil and the stored bytes where it cannot.
+    package var runtimeFormat: RuntimeFormat?
+    package var runtimeBytes: ByteCount
     package var elements: Int
     package var tensors: Int
   }
@@ -18,6 +21,8 @@ package struct VariantSummary: Sendable {
   package private(set) var bytes: ByteCount = .zero
   /// The same with every tensor padded to a multiple of 32 bytes, as a GGUF file lays them out.
   package private(set) var alignedBytes: ByteCount = .zero
+  /// What the built-in runtime keeps, every tensor a multiple of 32 bytes.
+  package private(set) var runtimeBytes: ByteCount = .zero
   package let parameters: Int
 
   init(parameters: Int) {
@@ -34,19 +39,26 @@ package struct VariantSummary: Sendable {
   }
 
   mutating func add(_ shape: TensorShape, _ format: StorageFormat, count: Int) {
-    let single = format.bytes(rows: Int(shape.rows), columns: Int(shape.columns)) * Int(shape.copies)
-    let sum = single * count
-    let elements = Int(shape.rows) * Int(shape.columns) * Int(shape.copies) * count
-    bytes += sum
+    let tensor = shape.tensor(storedIn: format)
+    let elements = tensor.elements * count
+    let (single, inRuntime) = (tensor.bytes, tensor.runtimeBytes)
+    bytes += single * count
     alignedBytes += single.aligned(to: 32) * count
+    runtimeBytes += inRuntime.aligned(to: 32) * count
+    let runtimeFormat = tensor.runtimeFormat
     for index in entries.indices.reversed()
-    where entries[index].tensorClass == shape.tensorClass && entries[index].format == format {
-      entries[index].bytes += sum
+    where entries[index].tensorClass == shape.tensorClass && entries[index].format == format
+      && entries[index].runtimeFormat == runtimeFormat
+    {
+      entries[index].bytes += single * count
+      entries[index].runtimeBytes += inRuntime * count
       entries[index].elements += elements
       entries[index].tensors += count
       return
     }
     entries.append(
-      Entry(format: format, tensorClass: shape.tensorClass, bytes: sum, elements: elements, tensors: count))
+      Entry(
+        format: format, tensorClass: shape.tensorClass, bytes: single * count, runtimeFormat: runtimeFormat,
+        runtimeBytes: inRuntime * count, elements: elements, tensors: count))
   }
 }

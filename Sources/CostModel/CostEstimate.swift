@@ -35,9 +35,14 @@ package struct CostEstimate: Sendable {
   package var timeToFirstToken: Known<Seconds>
   /// Per generated token, all sequences sharing the step.
   package var energyPerToken: Known<Energy>
+  /// Per token of the prompt.
+  package var energyPerPromptToken: Known<Energy> = .unknown(reason: "not estimated")
   package var quality: QualityEstimate
   package var decodeTime: PhaseTime?
   package var prefillTime: PhaseTime?
+  /// What a decode step and the prompt move and compute.
+  package var decodeWork: EnergyModel.Work?
+  package var prefillWork: EnergyModel.Work?
   package var bound: Bound?
   package var verdict: Verdict?
   /// Why the engine cannot run it although its memory is known; nil when it can.
@@ -103,9 +108,9 @@ package struct MemorySums: Sendable, Equatable {
   }
 
   /// The same with other weights: all that differs between the variants of one model.
-  func with(weights: ByteCount) -> MemorySums {
+  func with(weights: Known<ByteCount>) -> MemorySums {
     MemorySums(
-      weights: .exact(weights, .modelled), keyValueCache: keyValueCache, compute: compute, overhead: overhead,
+      weights: weights, keyValueCache: keyValueCache, compute: compute, overhead: overhead,
       withoutWeights: withoutWeights)
   }
 }

@@ -47,7 +47,7 @@ package struct CostEstimator: Sendable {
   ///
   /// - Throws: `CompressionError.notApplicable` for a model whose shapes do not allow a step.
   package func restructured(for variant: CompressionVariant) throws(CompressionError) -> CostEstimator {
-    guard !variant.structure.isEmpty else { return self }
+    guard !variant.structure.isEmpty || variant.student != nil else { return self }
     return CostEstimator(
       try variant.restructured(description), on: platform, workload: workload, quality: quality)
   }
@@ -55,8 +55,9 @@ package struct CostEstimator: Sendable {
   /// - Precondition: the model has the variant's changes of shape already; see `restructured(for:)`.
   package func estimate(_ variant: CompressionVariant) -> CostEstimate {
     let summary = variant.summary(of: census)
-    let vectors = platform.engine == .anprobe ? weights.vectorBytes : .zero
-    let memory = base.with(weights: summary.alignedBytes + vectors)
+    let memory = base.with(
+      weights: platform.engine == .anprobe
+        ? .exact(summary.runtimeBytes + weights.vectorBytes, .modelled) : EngineMemory.loaded(summary.alignedBytes))
     let total = memory.total.value ?? .zero
     let verdict = platform.capacity.verdict(for: total)
     var estimate = CostEstimate(
@@ -66,10 +67,10 @@ package struct CostEstimator: Sendable {
       prefill: .unknown(reason: ""), timeToFirstToken: .unknown(reason: ""), energyPerToken: .unknown(reason: ""),
       quality: quality.estimate(variant, model: description.name, bitsPerWeight: summary.bitsPerWeight),
       decodeTime: nil, prefillTime: nil, bound: nil, verdict: verdict, obstacle: obstacle(summary))
-    let variantWork = VariantWork(summary, work)
+    let variantWork = VariantWork(summary, work, isInRuntime: platform.engine == .anprobe)
     apply(
       decode: phase { speed throws(NoSpeed) in try speed.decodeStep(variantWork, work) },
-      prefill: phase { speed throws(NoSpeed) in try speed.prefill(variantWork, work) }, to: &estimate)
+      prefill: phase { speed throws(NoSpeed) in try speed.prefill(variantWork, work) }, of: variantWork, to: &estimate)
     if verdict == .no { estimate.bound = .capacity }
     return estimate
   }
@@ -80,6 +81,16 @@ package struct CostEstimator: Sendable {
     return .known(
       tensors + headerBytes, low: tensors + headerBytes * 0.5, high: tensors + headerBytes * 2, basis: .modelled,
       source: "tensors exact, header and vocabulary estimated")
+  }
+
+  /// How the engine's products treat the weights of a variant, in words.
+  func kernels(_ variant: CompressionVariant) -> [String] {
+    let rules = EngineRules.of(platform.engine)
+    let kinds = Set(variant.summary(of: census).entries.compactMap { rules.formats($0.format) })
+    return kinds.map { kind in
+      kind == .packed && !workload.hasFusedKernels && !rules.readsGGUF
+        ? "weights unpacked in many small operations, without a fused kernel" : kind.rawValue
+    }.sorted()
   }
 
   /// What keeps the engine from running it, if anything: a format without kernel before a model type without code.
@@ -107,7 +118,8 @@ package struct CostEstimator: Sendable {
   }
 
   private func apply(
-    decode: Result<PhaseTime, NoSpeed>, prefill: Result<PhaseTime, NoSpeed>, to estimate: inout CostEstimate
+    decode: Result<PhaseTime, NoSpeed>, prefill: Result<PhaseTime, NoSpeed>, of variant: VariantWork,
+    to estimate: inout CostEstimate
   ) {
     let sequences = Double(max(1, workload.sequences))
     let prompt = Double(min(workload.promptTokens, workload.contextTokens))
@@ -116,10 +128,17 @@ package struct CostEstimator: Sendable {
     estimate.decode = step.map { TokenRate(magnitude: sequences / $0.seconds) }
     estimate.prefill = first.map { TokenRate(magnitude: prompt / $0.seconds) }
     estimate.timeToFirstToken = first + step
-    estimate.energyPerToken = platform.energy.perToken(seconds: step, tokens: sequences)
+    let (stepWork, promptWork) = energyWork(variant)
+    estimate.energyPerToken = platform.energy.perToken(stepWork, seconds: step, tokens: sequences)
+    estimate.energyPerPromptToken = platform.energy.perToken(promptWork, seconds: first, tokens: prompt)
+    (estimate.decodeWork, estimate.prefillWork) = (stepWork, promptWork)
     estimate.decodeTime = try? decode.get()
     estimate.prefillTime = try? prefill.get()
     estimate.bound = estimate.decodeTime?.bound
+  }
+
+  private func energyWork(_ variant: VariantWork) -> (step: EnergyModel.Work, prompt: EnergyModel.Work) {
+    (.init(PassWork.step(variant, work, by: platform.engine)), .init(PassWork.prompt(variant, work)))
   }
 
   private func known(_ time: Result<PhaseTime, NoSpeed>, _ obstacle: Obstacle?) -> Known<Seconds> {
@@ -139,7 +158,8 @@ package struct CostEstimator: Sendable {
   /// The footprint of a variant item by item.
   package func footprint(_ variant: CompressionVariant) -> MemoryFootprint {
     var weights = weights
-    weights.alignedBytes = variant.summary(of: census).alignedBytes
+    let summary = variant.summary(of: census)
+    weights.alignedBytes = platform.engine == .anprobe ? summary.runtimeBytes : summary.alignedBytes
     return Self.footprint(description.architecture, platform, workload, weights)
   }
 
@@ -153,10 +173,8 @@ package struct CostEstimator: Sendable {
       return MemoryFootprint(plan: plan, process: ProcessOverhead(platform.machine.calibration))
     default:
       return MemoryFootprint(
-        items: LlamaCppMemory(
-          architecture: architecture, weights: weights.alignedBytes, workload: workload,
-          isOnDevice: platform.device != nil
-        ).items)
+        items: EngineMemory.items(
+          platform.engine, architecture, weights: weights.alignedBytes, workload, platform.placement))
     }
   }
 }

@@ -18,9 +18,15 @@ package struct Platform: Sendable {
   /// What computes, where the engine does not support it.
   package let unsupportedDevice: String?
 
+  /// Where the engine puts the model, for its memory.
+  var placement: EngineMemory.Placement {
+    EngineMemory.Placement(
+      isOnDevice: device != nil, devices: max(1, deviceCount), deviceMemory: device?.memoryTotal.value)
+  }
+
   /// - Parameters:
   ///   - engine: nil takes the built-in runtime for a machine at hand without a graphics processor, else llama.cpp.
-  ///   - threads: nil takes as many as the machine really lets a program use.
+  ///   - threads: nil takes as many as were measured to be fastest, or one per core that may be used.
   ///   - efficiencies: what foreign engines make of the vendors' figures; without them their speed is unknown.
   package init(
     _ machine: HardwareProfile, engine: Engine? = nil, threads: Int? = nil,
@@ -33,8 +39,7 @@ package struct Platform: Sendable {
     let isAtHand = machine.origin == .probed || machine.origin == .recorded
     let engine = engine ?? (isAtHand && usable == nil ? .anprobe : .llamaCpp)
     self.engine = engine
-    // A second thread on a core gains the kernels nothing; the quota and the affinity bind as well.
-    let threads = max(1, threads ?? machine.processor.usableCores)
+    let threads = max(1, threads ?? ThreadChoice(machine).threads)
     self.threads = threads
     device = engine == .anprobe ? nil : usable
     let rules = EngineRules.of(engine)

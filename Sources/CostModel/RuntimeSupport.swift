@@ -8,23 +8,25 @@ package enum RuntimeSupport {
     "llama", "mistral", "ministral3", "mixtral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "gemma", "gemma2",
     "gemma3", "gemma3_text", "phi", "phi3", "granite", "granitemoe", "smollm3", "stablelm", "starcoder2", "gpt2",
     "gpt_neox", "gpt_bigcode", "falcon", "opt", "olmo2", "olmoe", "gpt_oss", "deepseek_v2", "cohere", "cohere2",
-    "glm4", "seed_oss", "ernie4_5", "arcee", "internlm2", "nemotron-nas",
+    "glm4", "seed_oss", "ernie4_5", "arcee", "internlm2", "bloom", "mpt", "nemotron-nas",
   ]
 
   /// Tensors that the forward pass knows.
   package static let roles: Set<TensorRole> = [
-    .tokenEmbedding, .positionEmbedding, .outputHead, .outputHeadBias, .outputNorm, .outputNormBias,
+    .tokenEmbedding, .positionEmbedding, .embeddingNorm, .embeddingNormBias, .savedConstant,
+    .outputHead, .outputHeadBias, .outputNorm, .outputNormBias,
     .ropeFactors, .ropeFactorsLong, .ropeFactorsShort,
     .attentionNorm, .attentionNormBias, .attentionNorm2, .attentionNorm2Bias, .attentionPostNorm,
     .attentionQKV, .attentionQKVBias, .attentionQuery, .attentionQueryBias, .attentionKey, .attentionKeyBias,
     .attentionValue, .attentionValueBias, .attentionOutput, .attentionOutputBias, .attentionQueryNorm,
     .attentionKeyNorm, .attentionSinks,
     .latentQueryDown, .latentQueryNorm, .latentQueryUp, .latentKeyValueDown, .latentKeyValueNorm, .latentKeyUp,
-    .latentValueUp,
+    .latentValueUp, .latentKeyValueUp,
     .feedForwardNorm, .feedForwardNormBias, .feedForwardPostNorm, .feedForwardGate, .feedForwardGateBias,
     .feedForwardUp, .feedForwardUpBias, .feedForwardGateUp, .feedForwardDown, .feedForwardDownBias,
     .router, .routerBias, .routerCorrection, .expertGate, .expertGateBias, .expertUp, .expertUpBias, .expertDown,
-    .expertDownBias, .sharedExpertGate, .sharedExpertUp, .sharedExpertDown, .sharedExpertRouter,
+    .expertGateUp, .expertGateUpBias, .expertDownBias,
+    .sharedExpertGate, .sharedExpertUp, .sharedExpertDown, .sharedExpertRouter,
   ]
 
   /// Whether the forward pass knows what to do with a tensor.

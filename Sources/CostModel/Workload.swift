@@ -13,10 +13,15 @@ package struct Workload: Sendable, Hashable {
   package var keyValueFormat: KeyValueFormat
   /// Prompt tokens processed in one forward pass (llama.cpp's `n_ubatch`).
   package var microBatch: Int
+  /// Scores of a prompt are never kept whole; llama.cpp does so by itself since 2025.
+  package var hasFlashAttention: Bool
+  /// Products that decode packed weights on the way; without them an engine unpacks in many small operations.
+  package var hasFusedKernels = true
 
   package init(
     promptTokens: Int = 512, generatedTokens: Int = 128, contextTokens: Int = 4096, sequences: Int = 1,
-    keyValueFormat: KeyValueFormat = .f16, microBatch: Int = 512
+    keyValueFormat: KeyValueFormat = .f16, microBatch: Int = 512,
+    hasFlashAttention: Bool = true
   ) {
     self.promptTokens = promptTokens
     self.generatedTokens = generatedTokens
@@ -24,6 +29,7 @@ package struct Workload: Sendable, Hashable {
     self.sequences = sequences
     self.keyValueFormat = keyValueFormat
     self.microBatch = microBatch
+    self.hasFlashAttention = hasFlashAttention
   }
 }
 

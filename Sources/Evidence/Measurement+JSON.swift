@@ -28,13 +28,14 @@ extension Measurement.Phase {
 extension Measurement {
   /// The members of the answer of `measure` (docs/json.md), also the stored form.
   package var members: [JSON.Member] {
-    [
+    var members: [JSON.Member] = [
       .init("date", .string(date)), .init("toolVersion", .string(toolVersion)), .init("machine", .string(machine)),
       .init("model", .string(model)), .init("variant", .string(variant)),
       .init("inventoryDigest", .string(inventoryDigest)), .init("synthetic", .bool(isSynthetic)),
       .init("threads", .integer(Int64(threads))), .init("kernels", .string(kernels)),
       .init("mode", .string(mode.rawValue)), .init("contextTokens", .integer(Int64(contextTokens))),
-      .init("keyValueFormat", .string(keyValueFormat)), .init("prefill", prefill?.json ?? .null),
+      .init("sequences", .integer(Int64(sequences))), .init("keyValueFormat", .string(keyValueFormat)),
+      .init("prefill", prefill?.json ?? .null),
       .init("decode", decode?.json ?? .null), .init("peakResidentBytes", peakResident.json),
       .init("allocatedBytes", .integer(allocated.bytes)), .init("energy", energyPerToken.json),
       .init(
@@ -42,6 +43,9 @@ extension Measurement {
         .array(warnings.map { ["kind": .string($0.kind), "message": .string($0.message)] })),
       .init("complete", .bool(isComplete)),
     ]
+    if let threadsReason { members.append(.init("threadsReason", .string(threadsReason))) }
+    if let profile { members.append(.init("profile", profile.json)) }
+    return members
   }
 
   package var json: JSON { .object(members) }
@@ -57,7 +61,7 @@ extension Measurement {
       model: model, variant: variant, inventoryDigest: json["inventoryDigest"]?.stringValue ?? "",
       isSynthetic: json["synthetic"]?.boolValue ?? true, threads: threads,
       kernels: json["kernels"]?.stringValue ?? "", mode: mode,
-      contextTokens: json["contextTokens"]?.intValue ?? 0,
+      contextTokens: json["contextTokens"]?.intValue ?? 0, sequences: json["sequences"]?.intValue ?? 1,
       keyValueFormat: json["keyValueFormat"]?.stringValue ?? "f16", prefill: Phase(json: json["prefill"]),
       decode: Phase(json: json["decode"]), allocated: ByteCount(allocated))
     peakResident = Self.known(json["peakResidentBytes"])

@@ -42,7 +42,10 @@ package struct Measurement: Sendable, Equatable {
   package var threads: Int
   package var kernels: String
   package var mode: Mode
+  /// Positions of one sequence's cache.
   package var contextTokens: Int
+  /// Sequences that decoded together; decode counts the tokens of all of them.
+  package var sequences: Int
   package var keyValueFormat: String
   /// Nil when it was stopped before the first sample.
   package var prefill: Phase?
@@ -54,10 +57,15 @@ package struct Measurement: Sendable, Equatable {
   package var warnings: [Warning]
   /// False when it was interrupted: the samples so far are kept.
   package var isComplete: Bool
+  /// Why so many threads, where nobody said how many; not kept in the history.
+  package var threadsReason: String?
+  /// Where the time went, when it was asked for; not kept in the history.
+  package var profile: OperatorProfile?
 
   package init(
     date: String, toolVersion: String, machine: String, model: String, variant: String, inventoryDigest: String,
-    isSynthetic: Bool, threads: Int, kernels: String, mode: Mode, contextTokens: Int, keyValueFormat: String,
+    isSynthetic: Bool, threads: Int, kernels: String, mode: Mode, contextTokens: Int, sequences: Int = 1,
+    keyValueFormat: String,
     prefill: Phase? = nil, decode: Phase? = nil,
     peakResident: Known<ByteCount> = .unknown(reason: "not measured"), allocated: ByteCount,
     energyPerToken: Known<Energy> = .unknown(reason: "not measured"), warnings: [Warning] = [], isComplete: Bool = true
@@ -73,6 +81,7 @@ package struct Measurement: Sendable, Equatable {
     self.kernels = kernels
     self.mode = mode
     self.contextTokens = contextTokens
+    self.sequences = sequences
     self.keyValueFormat = keyValueFormat
     self.prefill = prefill
     self.decode = decode

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Compression
 internal import Hardware
 package import JSONText
 internal import Quantities
@@ -18,10 +19,14 @@ package struct Validation: Sendable {
     package var low: Double
     package var high: Double
     package var measured: Double
+    /// Of the variant's formats the weakest.
+    package var kernels: KernelSupport
 
     package init(
-      model: String, variant: String, quantity: Quantity, estimate: Double, low: Double, high: Double, measured: Double
+      model: String, variant: String, quantity: Quantity, estimate: Double, low: Double, high: Double, measured: Double,
+      kernels: KernelSupport = .fast
     ) {
+      self.kernels = kernels
       self.model = model
       self.variant = variant
       self.quantity = quantity
@@ -57,18 +62,23 @@ package struct Validation: Sendable {
   }
 
   /// The median of the absolute relative errors; nil without rows.
-  package func medianAbsoluteError(_ quantity: Quantity) -> Double? {
-    let errors = rows.filter { $0.quantity == quantity }.map { abs($0.relativeError) }
+  ///
+  /// - Parameter kernels: formats with kernels of their own, or those that are decoded first: two groups, since they
+  ///   share no code.
+  package func medianAbsoluteError(_ quantity: Quantity, kernels: KernelSupport = .fast) -> Double? {
+    let errors = rows.filter { $0.quantity == quantity && $0.kernels == kernels }.map { abs($0.relativeError) }
     return errors.isEmpty ? nil : SampleStatistics(errors).median
   }
 
-  /// The quantities whose median error is beyond what is tolerated.
+  /// The quantities whose median error is beyond what is tolerated, in either group.
   package func failures(tolerance: [Quantity: Double]) -> [Quantity] {
     Quantity.allCases.filter { quantity in
-      guard let error = medianAbsoluteError(quantity), let allowed = tolerance[quantity] else { return false }
-      return error > allowed
+      guard let allowed = tolerance[quantity] else { return false }
+      return Self.groups.contains { (medianAbsoluteError(quantity, kernels: $0) ?? 0) > allowed }
     }
   }
+
+  package static let groups: [KernelSupport] = [.fast, .portable]
 }
 
 extension Validation {
@@ -79,14 +89,12 @@ extension Validation {
         "model": .string(row.model), "variant": .string(row.variant), "quantity": .string(row.quantity.rawValue),
         "estimate": .number(row.estimate), "low": .number(row.low), "high": .number(row.high),
         "measured": .number(row.measured), "relativeError": .number(row.relativeError),
-        "insideInterval": .bool(row.isInsideInterval),
+        "insideInterval": .bool(row.isInsideInterval), "kernels": .string(row.kernels == .fast ? "own" : "decoded"),
       ]
     }
-    let medians = Quantity.allCases.map { quantity in
-      JSON.Member(quantity.rawValue, medianAbsoluteError(quantity).map { .number($0) } ?? .null)
-    }
     return [
-      .init("rows", .array(rows)), .init("medianAbsoluteError", .object(medians)),
+      .init("rows", .array(rows)), .init("medianAbsoluteError", medians(.fast)),
+      .init("medianAbsoluteErrorDecoded", medians(.portable)),
       .init(
         "skipped",
         .array(
@@ -94,5 +102,12 @@ extension Validation {
             ["model": .string($0.model), "variant": .string($0.variant), "reason": .string($0.reason)]
           })),
     ]
+  }
+
+  private func medians(_ kernels: KernelSupport) -> JSON {
+    .object(
+      Quantity.allCases.map { quantity in
+        JSON.Member(quantity.rawValue, medianAbsoluteError(quantity, kernels: kernels).map { .number($0) } ?? .null)
+      })
   }
 }

@@ -20,6 +20,12 @@ package struct Calibration: Sendable, Equatable {
       case attentionPrefill = "attention-prefill"
       /// Norms, rotations, activations of `batch` tokens at a time; bytes of activations per second.
       case elementwise
+      /// Multiply-adds of 32-bit floats, and of 8-bit integers, from registers alone; operations per second.
+      case floatPeak = "float-peak"
+      case integerPeak = "integer-peak"
+      /// Products of one token and of many with so many threads, to choose their number; bytes and operations per second.
+      case decodeTrial = "decode-trial"
+      case prefillTrial = "prefill-trial"
     }
     package var operation: Operation
     /// The weight or cache format; empty where there is none.

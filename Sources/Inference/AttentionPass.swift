@@ -3,13 +3,13 @@ import CKernels
 internal import CostModel
 internal import LanguageModel
 
-/// Attention of a chunk of tokens over one layer's cache, split by KV head and by groups of tokens.
+/// Attention of a batch of tokens over one layer's caches, split by sequence, by KV head and by groups of tokens.
 ///
 /// Queries that share a KV head go to the kernel together, so that each cached row is decoded once for all of them.
 struct AttentionPass: @unchecked Sendable {
   let attention: Attention
   let cache: KVCache
-  let place: KVCache.Layer
+  let layer: Int
   let queries: UnsafeMutablePointer<Float>  // (tokens, heads, width)
   let mixed: UnsafeMutablePointer<Float>  // (tokens, heads, width)
   let scratch: UnsafeMutablePointer<Float>
@@ -19,64 +19,92 @@ struct AttentionPass: @unchecked Sendable {
   var cap: Float = 0
   /// One more score per head, which takes weight and gives no value.
   var sinks: UnsafePointer<Float>?
+  /// What each head's scores lose per position of distance.
+  var slopes: [Float]?
 
   private var headsPerKeyHead: Int { attention.heads / attention.keyValueHeads }
 
-  func run(tokens: Int, at first: Int, on pool: ThreadPool) {
-    if tokens == 1 { runToken(at: first, on: pool) } else { runChunk(tokens: tokens, at: first, on: pool) }
+  /// What one thread takes at a time: a run of heads that share a KV head, for consecutive tokens of one sequence.
+  private struct Item {
+    let part: Batch.Part
+    let head: Int
+    let heads: Int
+    /// The first of the tokens within its part.
+    let start: Int
+    let tokens: Int
+  }
+
+  func run(_ batch: Batch, on pool: ThreadPool) {
+    let splits = max(1, min(headsPerKeyHead, pool.count / (attention.keyValueHeads * batch.parts.count)))
+    let items = batch.parts.flatMap { $0.tokens.count == 1 ? tokenItems($0, splits: splits) : chunkItems($0) }
+    pool.forEachChunk(of: items.count, grain: 1) { thread, range in
+      for index in range { run(items[index], thread: thread) }
+    }
   }
 
   /// One token: the heads of a group go together, in parts where there are fewer KV heads than threads.
-  private func runToken(at position: Int, on pool: ThreadPool) {
-    let parts = max(1, min(headsPerKeyHead, pool.count / attention.keyValueHeads))
-    let size = (headsPerKeyHead + parts - 1) / parts
-    pool.forEachChunk(of: attention.keyValueHeads * parts, grain: 1) { thread, items in
-      for item in items {
-        let group = item / parts * headsPerKeyHead
-        let head = item % parts * size
-        let count = min(size, headsPerKeyHead - head)
-        if count > 0 { attend(head: group + head, heads: count, start: 0, tokens: 1, at: position, thread: thread) }
+  private func tokenItems(_ part: Batch.Part, splits: Int) -> [Item] {
+    let size = (headsPerKeyHead + splits - 1) / splits
+    return (0..<attention.keyValueHeads * splits).compactMap { index in
+      let head = index % splits * size
+      guard head < headsPerKeyHead else { return nil }
+      return Item(
+        part: part, head: index / splits * headsPerKeyHead + head, heads: min(size, headsPerKeyHead - head), start: 0,
+        tokens: 1)
+    }
+  }
+
+  /// Later tokens see more positions: the largest pieces first, so that the last ones to finish are small.
+  private func chunkItems(_ part: Batch.Part) -> [Item] {
+    let starts = stride(from: 0, to: part.tokens.count, by: RuntimeMemoryPlan.attentionTokens).reversed()
+    return starts.flatMap { start in
+      (0..<attention.keyValueHeads).map { group in
+        Item(
+          part: part, head: group * headsPerKeyHead, heads: headsPerKeyHead, start: start,
+          tokens: min(RuntimeMemoryPlan.attentionTokens, part.tokens.count - start))
       }
     }
   }
 
-  private func runChunk(tokens: Int, at first: Int, on pool: ThreadPool) {
-    let groups = (tokens + RuntimeMemoryPlan.attentionTokens - 1) / RuntimeMemoryPlan.attentionTokens
-    pool.forEachChunk(of: attention.keyValueHeads * groups, grain: 1) { thread, items in
-      for item in items {
-        // Later tokens see more positions: the largest pieces first, so that the last ones to finish are small.
-        let start = (groups - 1 - item / attention.keyValueHeads) * RuntimeMemoryPlan.attentionTokens
-        let count = min(RuntimeMemoryPlan.attentionTokens, tokens - start)
-        for head in 0..<headsPerKeyHead {
-          attend(
-            head: item % attention.keyValueHeads * headsPerKeyHead + head, heads: 1, start: start, tokens: count,
-            at: first, thread: thread)
-        }
+  /// The kernel takes several heads of one token, or one head of several tokens.
+  private func run(_ item: Item, thread: Int) {
+    let place = cache.layer(layer, sequence: item.part.sequence)
+    let row = item.part.row + item.start
+    let first = item.part.first + item.start
+    if item.part.tokens.count == 1 {
+      attend(head: item.head, heads: item.heads, row: row, tokens: 1, at: first, place, thread: thread)
+    } else {
+      for head in item.head..<item.head + item.heads {
+        attend(head: head, heads: 1, row: row, tokens: item.tokens, at: first, place, thread: thread)
       }
     }
   }
 
-  /// Several heads of one token, or one head of several tokens.
-  private func attend(head: Int, heads: Int, start: Int, tokens: Int, at first: Int, thread: Int) {
+  private func attend(
+    head: Int, heads: Int, row: Int, tokens: Int, at first: Int, _ place: KVCache.Layer, thread: Int
+  ) {
     let width = attention.keyWidth
     let rowStride = attention.heads * width
     let many = heads * tokens
     let headOffset = head / headsPerKeyHead * (place.keyPositionBytes / attention.keyValueHeads)
     withUnsafeTemporaryAllocation(of: Int64.self, capacity: 2 * many) { limits in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: many) { ownSinks in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * many) { own in
         for i in 0..<many {
-          let position = first + start + (tokens == 1 ? 0 : i)
+          let position = first + (tokens == 1 ? 0 : i)
           limits[i] = Int64(attention.window.map { max(0, position + 1 - $0) } ?? 0)
           limits[many + i] = Int64(position + 1)
-          ownSinks[i] = sinks.map { $0[head + (tokens == 1 ? i : 0)] } ?? 0
+          let ownHead = head + (tokens == 1 ? i : 0)
+          own[i] = sinks.map { $0[ownHead] } ?? 0
+          own[many + i] = slopes.map { $0[ownHead] } ?? 0
         }
         var job = ck_attention(
-          queries: queries + start * rowStride + head * width, query_stride: tokens == 1 ? width : rowStride,
+          queries: queries + row * rowStride + head * width, query_stride: tokens == 1 ? width : rowStride,
           count: Int64(many), width: Int64(width), keys: place.keys + headOffset, values: place.values + headOffset,
           position_bytes: place.keyPositionBytes, first: limits.baseAddress,
           last: limits.baseAddress.map { UnsafePointer($0 + many) }, scale: scale, cap: cap,
-          sinks: sinks == nil ? nil : UnsafePointer(ownSinks.baseAddress),
-          out: mixed + start * rowStride + head * width,
+          sinks: sinks == nil ? nil : UnsafePointer(own.baseAddress),
+          slopes: slopes == nil ? nil : own.baseAddress.map { UnsafePointer($0 + many) },
+          out: mixed + row * rowStride + head * width,
           scratch: scratch + thread * plannedScratchFloats(width: width))
         run(&job)
       }

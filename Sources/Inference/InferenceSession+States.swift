@@ -12,7 +12,7 @@ extension InferenceSession {
     for start in stride(from: 0, to: tokens.count, by: plan.microBatch) {
       let chunk = tokens[start..<min(start + plan.microBatch, tokens.count)]
       let x = buffers.floats(.hidden)
-      transformer.embed(chunk, at: start, into: x)
+      for part in Batch(chunk, at: start, of: 0).parts { transformer.embed(part, into: x) }
       (states + start * width).update(from: x, count: chunk.count * width)
     }
   }
@@ -26,7 +26,8 @@ extension InferenceSession {
       let chunk = min(plan.microBatch, count - start)
       let x = buffers.floats(.hidden)
       x.update(from: states + start * width, count: chunk * width)
-      transformer.runStates(count: chunk, at: start, sequence: 0)
+      let places = ArraySlice(repeatElement(Int32(0), count: chunk))
+      transformer.runStates(Batch(places, at: start, of: 0))
       (states + start * width).update(from: x, count: chunk * width)
     }
   }

@@ -19,7 +19,10 @@ package final class InferenceSession {
   package let repackedBytes: ByteCount
   /// Tokens in each sequence's cache.
   private var lengths: [Int]
-  private let contextTokens: Int
+  /// Rows of the last pass whose logits are asked for.
+  private var lastRows = [0]
+  /// Positions that one sequence may take.
+  package let contextTokens: Int
 
   /// Checks the model, allocates the plan's buffers and prepares the weights.
   ///
@@ -37,7 +40,8 @@ package final class InferenceSession {
       architecture: architecture, inventory: weights.inventory, workload: workload, threads: pool.count)
     buffers = try RuntimeBuffers(plan: plan)
     let shape = RuntimeShape(architecture)
-    let ready = try InterleavedWeights.repacking(weights, of: architecture, for: kernels, on: pool)
+    let ordered = try OrderedWeights.ordering(weights, of: architecture, on: pool)
+    let ready = try InterleavedWeights.repacking(ordered, of: architecture, for: kernels, on: pool)
     repackedBytes = (ready as? InterleavedWeights)?.allocated ?? .zero
     let model = try PreparedModel(
       architecture: architecture, source: ready, kernels: kernels, vectors: buffers.floats(.vectors))
@@ -67,6 +71,16 @@ package final class InferenceSession {
     lengths[sequence] = min(lengths[sequence], max(0, length))
   }
 
+  /// Sequences that the session has caches for.
+  package var sequences: Int { lengths.count }
+
+  /// Makes a sequence begin with all that another one holds, as if it had run the same tokens.
+  package func copy(sequence source: Int, to target: Int) {
+    guard source != target else { return }
+    transformer.cache.copy(source, to: target, positions: lengths[source])
+    lengths[target] = lengths[source]
+  }
+
   /// Runs tokens behind those in the cache and gives the logits (vocabulary) of the last one.
   ///
   /// The buffer belongs to the session and holds until the next call.
@@ -75,8 +89,8 @@ package final class InferenceSession {
   package func logits(
     after tokens: [Int32], sequence: Int = 0
   ) throws(LanguageRuntimeError) -> UnsafeMutableBufferPointer<Float> {
-    let last = try advance(tokens, sequence: sequence)
-    return UnsafeMutableBufferPointer(start: transformer.logits(token: last), count: architecture.vocabularySize)
+    try run(tokens, sequence: sequence)
+    return headLogits()[0]
   }
 
   /// Runs tokens without asking for logits: all of a prompt but its end.
@@ -86,13 +100,52 @@ package final class InferenceSession {
   package func run(
     _ tokens: [Int32], sequence: Int = 0, layers: Int = .max
   ) throws(LanguageRuntimeError) {
-    _ = try advance(tokens, sequence: sequence, layers: layers)
+    try run([(sequence, tokens)], layers: layers)
   }
 
-  /// The logits of the last token of the last `run` of one token: the output head alone.
+  /// Runs tokens of several sequences together, each behind those in its own cache, and gives the logits (vocabulary)
+  /// of the last one of each.
+  ///
+  /// One reading of the weights serves all of them. The buffers hold until the next call.
+  /// - Precondition: a sequence stands in the list once, with at least one token.
+  /// - Throws: `LanguageRuntimeError.contextFull`, `.tokenOutOfRange`.
   @discardableResult
-  package func headLogits() -> UnsafeMutableBufferPointer<Float> {
-    UnsafeMutableBufferPointer(start: transformer.logits(token: 0), count: architecture.vocabularySize)
+  package func logits(
+    after inputs: [(sequence: Int, tokens: [Int32])]
+  ) throws(LanguageRuntimeError) -> [UnsafeMutableBufferPointer<Float>] {
+    try run(inputs)
+    return headLogits()
+  }
+
+  /// Runs tokens of several sequences together without asking for logits.
+  package func run(
+    _ inputs: [(sequence: Int, tokens: [Int32])], layers: Int = .max
+  ) throws(LanguageRuntimeError) {
+    for (sequence, tokens) in inputs { try check(tokens, sequence: sequence) }
+    let fits = inputs.reduce(0) { $0 + $1.tokens.count } <= plan.microBatch
+    var batch = Batch()
+    for (sequence, tokens) in inputs {
+      // What does not fit into one pass runs ahead, so that all sequences end in the last one.
+      let own = inputs.count == 1 ? plan.microBatch : 1
+      let ahead = fits ? 0 : (tokens.count - 1) / own * own
+      for chunk in chunks(of: tokens[..<ahead]) { run(Batch(chunk, at: lengths[sequence], of: sequence), layers) }
+      batch.append(tokens[ahead...], at: lengths[sequence], of: sequence)
+    }
+    run(batch, layers)
+  }
+
+  private func run(_ batch: Batch, _ layers: Int = .max) {
+    transformer.run(batch, layers: layers)
+    for part in batch.parts { lengths[part.sequence] += part.tokens.count }
+    lastRows = batch.parts.map(\.lastRow)
+  }
+
+  /// The logits after the last token of each sequence of the last pass: the output head alone.
+  @discardableResult
+  package func headLogits() -> [UnsafeMutableBufferPointer<Float>] {
+    let logits = transformer.logits(rows: lastRows)
+    let count = architecture.vocabularySize
+    return lastRows.indices.map { UnsafeMutableBufferPointer(start: logits + $0 * count, count: count) }
   }
 
   /// Gives the logits after each of the tokens, one at a time.
@@ -101,12 +154,11 @@ package final class InferenceSession {
   ) throws(LanguageRuntimeError) {
     try check(tokens, sequence: sequence)
     var done = 0
-    for chunk in chunks(of: tokens) {
-      transformer.run(chunk, at: lengths[sequence], sequence: sequence)
-      lengths[sequence] += chunk.count
-      for index in 0..<chunk.count {
-        let logits = transformer.logits(token: index)
-        body(done + index, UnsafeMutableBufferPointer(start: logits, count: architecture.vocabularySize))
+    for chunk in chunks(of: tokens[...]) {
+      run(Batch(chunk, at: lengths[sequence], of: sequence))
+      for start in stride(from: 0, to: chunk.count, by: plan.logitRows) {
+        lastRows = Array(start..<min(start + plan.logitRows, chunk.count))
+        for (index, logits) in headLogits().enumerated() { body(done + start + index, logits) }
       }
       done += chunk.count
     }
@@ -114,11 +166,12 @@ package final class InferenceSession {
 
   /// Shows the inputs of every product to `watcher`: (tokens, columns), and the places in the inventory of the matrices.
   ///
-  /// A fused matrix is shown with its first part; the experts of a stack are left out.
+  /// A fused matrix is shown with its first part; the experts of a stack are left out, and tensors that a file stores in
+  /// another order.
   package func watchProducts(_ watcher: @escaping (_ x: UnsafePointer<Float>, _ tokens: Int, _ tensors: [Int]) -> Void)
   {
     let source = transformer.model.source
-    let places = source.inventory.tensors.indices.compactMap { index in
+    let places = source.inventory.tensors.indices.filter { !source.isReordered(tensor: $0) }.compactMap { index in
       source.bytes(ofTensor: index).baseAddress.map { ($0, index) }
     }
     let tensors = Dictionary(places, uniquingKeysWith: { first, _ in first })
@@ -129,23 +182,9 @@ package final class InferenceSession {
     }
   }
 
-  /// The index of the last token within its chunk.
-  private func advance(
-    _ tokens: [Int32], sequence: Int, layers: Int = .max
-  ) throws(LanguageRuntimeError) -> Int {
-    try check(tokens, sequence: sequence)
-    var last = 0
-    for chunk in chunks(of: tokens) {
-      transformer.run(chunk, at: lengths[sequence], sequence: sequence, layers: layers)
-      lengths[sequence] += chunk.count
-      last = chunk.count - 1
-    }
-    return last
-  }
-
-  private func chunks(of tokens: [Int32]) -> [ArraySlice<Int32>] {
-    stride(from: 0, to: tokens.count, by: plan.microBatch).map {
-      tokens[$0..<min($0 + plan.microBatch, tokens.count)]
+  private func chunks(of tokens: ArraySlice<Int32>) -> [ArraySlice<Int32>] {
+    stride(from: tokens.startIndex, to: tokens.endIndex, by: plan.microBatch).map {
+      tokens[$0..<min($0 + plan.microBatch, tokens.endIndex)]
     }
   }
 

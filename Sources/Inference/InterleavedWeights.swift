@@ -41,8 +41,8 @@ struct Interleaving: Sendable {
 
   /// Whole panels; a stack of matrices only where none of its matrices begins inside a panel.
   private static func rows(of tensor: TensorDescription, _ kernels: KernelSet) -> Int {
-    guard !tensor.isKeptAsFloats, case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
-      kernels.interleaves(type), ck_panel_input(type) == CK_INPUT_F32 || tensor.columns % 32 == 0,
+    guard !tensor.isKeptAsFloats, let format = tensor.runtimeFormat, kernels.interleaves(format.kernelType),
+      ck_panel_input(format.kernelType) == CK_INPUT_F32 || tensor.columns % 32 == 0,
       Int(tensor.columns) % format.elementsPerBlock == 0, tensor.copies == 1 || Int(tensor.rows) % panelRows == 0
     else { return 0 }
     return Int(tensor.rows) * Int(tensor.copies) / panelRows * panelRows
@@ -54,8 +54,8 @@ struct Interleaving: Sendable {
 
 /// A copy of a file's matrices in interleaved rows, beside the file itself for all else.
 ///
-/// The copy takes what the file's bytes take. Pages of the file are given back as soon as they are copied, so that the
-/// weights are in memory once.
+/// The copy takes what the file's bytes take, or the runtime's blocks of a packed tensor. Pages of the file are given
+/// back as soon as they are copied, so that the weights are in memory once.
 final class InterleavedWeights: WeightSource {
   let source: any WeightSource
   private let interleaving: Interleaving
@@ -69,8 +69,10 @@ final class InterleavedWeights: WeightSource {
     _ source: any WeightSource, of architecture: ModelArchitecture, for kernels: KernelSet, on pool: ThreadPool
   ) throws(LanguageRuntimeError) -> any WeightSource {
     let interleaving = Interleaving(source.inventory, architecture, kernels: kernels)
-    let isReady = source.inventory.tensors.indices.contains { source.interleavedRows(ofTensor: $0) > 0 }
-    return interleaving.isEmpty || isReady ? source : try InterleavedWeights(source, interleaving, pool)
+    let places = source.inventory.tensors.indices
+    let isReady = places.contains { source.interleavedRows(ofTensor: $0) > 0 }
+    let isPlain = interleaving.isEmpty && !places.contains { source.isPacked(tensor: $0) }
+    return isPlain || isReady ? source : try InterleavedWeights(source, interleaving, pool)
   }
 
   private init(_ source: any WeightSource, _ interleaving: Interleaving, _ pool: ThreadPool)
@@ -81,9 +83,9 @@ final class InterleavedWeights: WeightSource {
     var end = 0
     var offsets: [Int?] = []
     for (index, tensor) in source.inventory.tensors.enumerated() {
-      let isCopied = interleaving.rows(ofTensor: index) > 0
+      let isCopied = interleaving.rows(ofTensor: index) > 0 || source.isPacked(tensor: index)
       offsets.append(isCopied ? end : nil)
-      if isCopied { end += Int(tensor.bytes.aligned(to: Self.alignment).bytes) }
+      if isCopied { end += Int(tensor.runtimeBytes.aligned(to: Self.alignment).bytes) }
     }
     self.offsets = offsets
     slab = try MemorySlab(bytes: ByteCount(end), for: "repacked weights", isFilledByOwner: true)
@@ -99,32 +101,63 @@ final class InterleavedWeights: WeightSource {
   var allocated: ByteCount { ByteCount(slab.count) }
   func prefetch(tensor index: Int) {}
   func interleavedRows(ofTensor index: Int) -> Int { interleaving.rows(ofTensor: index) }
+  func isReordered(tensor index: Int) -> Bool { source.isReordered(tensor: index) }
 
   func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer {
-    let bytes = source.bytes(ofTensor: index)
-    guard let offset = offsets[index] else { return bytes }
-    return UnsafeRawBufferPointer(start: slab.address + offset, count: bytes.count)
+    guard let offset = offsets[index] else { return source.bytes(ofTensor: index) }
+    let count = Int(source.inventory.tensors[index].runtimeBytes.bytes)
+    return UnsafeRawBufferPointer(start: slab.address + offset, count: count)
   }
 
   private func copy(_ index: Int, _ pool: ThreadPool) {
-    let tensor = source.inventory.tensors[index]
-    let bytes = source.bytes(ofTensor: index)
-    guard case .block(let format) = tensor.format, let offset = offsets[index], let from = bytes.baseAddress else {
-      return
+    guard let offset = offsets[index], let format = source.inventory.tensors[index].runtimeFormat else { return }
+    source.prefetch(tensor: index)
+    if source.isPacked(tensor: index) {
+      unpack(index, format, to: slab.address + offset, pool)
+    } else {
+      repack(index, format, to: slab.address + offset, pool)
     }
-    let to = slab.address + offset
-    let blocks = Int(tensor.columns) / format.elementsPerBlock
+  }
+
+  private func repack(_ index: Int, _ format: RuntimeFormat, to: UnsafeMutableRawPointer, _ pool: ThreadPool) {
+    let bytes = source.bytes(ofTensor: index)
+    guard let from = bytes.baseAddress else { return }
+    let blocks = Int(source.inventory.tensors[index].columns) / format.elementsPerBlock
     let panelBytes = blocks * format.bytesPerBlock * Interleaving.panelRows
     let panels = interleaving.rows(ofTensor: index) / Interleaving.panelRows
-    source.prefetch(tensor: index)
     pool.forEachChunk(of: panels, grain: max(1, Self.pieceBytes / panelBytes)) { _, range in
       for panel in range {
-        ck_interleave(
-          Int32(format.ggufType), from + panel * panelBytes, Int64(blocks), to + panel * panelBytes)
+        ck_interleave(format.kernelType, from + panel * panelBytes, Int64(blocks), to + panel * panelBytes)
       }
       source.discard(tensor: index, bytes: range.lowerBound * panelBytes..<range.upperBound * panelBytes)
     }
     let copied = panels * panelBytes
     (to + copied).copyMemory(from: from + copied, byteCount: bytes.count - copied)
+  }
+
+  /// Rows of a packed tensor as blocks, sixteen at a time in panels, and behind them the order of its columns.
+  private func unpack(_ index: Int, _ format: RuntimeFormat, to: UnsafeMutableRawPointer, _ pool: ThreadPool) {
+    let tensor = source.inventory.tensors[index]
+    let blocks = Int(tensor.columns) / format.elementsPerBlock
+    let (step, rowBytes) = (Interleaving.panelRows, blocks * format.bytesPerBlock)
+    let rows = Int(tensor.rows) * Int(tensor.copies)
+    let interleaved = interleaving.rows(ofTensor: index)
+    pool.forEachChunk(of: (rows + step - 1) / step, grain: 4) { _, range in
+      withUnsafeTemporaryAllocation(byteCount: step * rowBytes, alignment: 64) { panel in
+        guard let place = panel.baseAddress else { return }
+        for first in range.map({ $0 * step }) {
+          let part = first..<min(first + step, rows)
+          guard part.upperBound <= interleaved else {
+            source.copyRows(part, ofTensor: index, to: to + first * rowBytes)
+            continue
+          }
+          source.copyRows(part, ofTensor: index, to: place)
+          ck_interleave(format.kernelType, place, Int64(blocks), to + first * rowBytes)
+        }
+      }
+    }
+    guard tensor.hasOrder else { return }
+    let order = (to + rows * rowBytes).assumingMemoryBound(to: Int32.self)
+    for (column, input) in source.inputOrder(ofTensor: index).enumerated() { order[column] = input }
   }
 }

@@ -58,6 +58,17 @@ struct KVCache: @unchecked Sendable {
       keyPositionBytes: layer.keyPositionBytes, valuePositionBytes: layer.valuePositionBytes)
   }
 
+  /// Gives a sequence the first `positions` rows of another.
+  func copy(_ source: Int, to target: Int, positions: Int) {
+    for index in layers.indices {
+      let (from, to) = (layer(index, sequence: source), layer(index, sequence: target))
+      to.keys.copyMemory(from: from.keys, byteCount: positions * from.keyPositionBytes)
+      // A latent vector is key and value at once.
+      guard from.values != from.keys else { continue }
+      to.values.copyMemory(from: from.values, byteCount: positions * from.valuePositionBytes)
+    }
+  }
+
   /// Stores `count` elements of 32 bits in the cache's format.
   func store(
     _ row: UnsafePointer<Float>, count: Int, at address: UnsafeMutableRawPointer, kernels: UnsafePointer<ck_kernels>

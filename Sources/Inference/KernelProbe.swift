@@ -17,7 +17,7 @@ package final class KernelProbe {
   private let products: Products
   private let widest: Int
   private let tokens: Int
-  private var format = BlockFormat.f32
+  private var format = RuntimeFormat(.f32)
   private var offset = 0
 
   /// - Parameters:
@@ -54,7 +54,7 @@ package final class KernelProbe {
   }
 
   /// Takes the region's bytes as blocks of a format from now on.
-  package func use(_ format: BlockFormat) { self.format = format }
+  package func use(_ format: RuntimeFormat) { self.format = format }
 
   /// Bytes from 0x2A to 0x39: read as floats or as half-precision scales, wherever a format has them, they are small
   /// normal numbers, so that one filling serves every format and no kernel meets a denormal.
@@ -72,9 +72,7 @@ package final class KernelProbe {
   }
 
   /// Whether the kernels of this set multiply the format by code of its own.
-  package func isDirect(_ format: BlockFormat) -> Bool {
-    Int32(exactly: format.ggufType).map(kernels.isDirect) ?? false
-  }
+  package func isDirect(_ format: RuntimeFormat) -> Bool { kernels.isDirect(format.kernelType) }
 
   package func rowBytes(columns: Int) -> Int {
     columns / format.elementsPerBlock * format.bytesPerBlock
@@ -83,7 +81,7 @@ package final class KernelProbe {
   /// One matrix-vector job of (rows, columns) on the next weights; the bytes that it read.
   package func matvec(rows: Int, columns: Int) -> Int {
     let matrix = next(rows: rows, columns: columns)
-    products.multiply(buffers.floats(.hidden), by: [matrix], into: [buffers.floats(.logits)])
+    products.multiply(buffers.floats(.hidden), tokens: 1, by: [matrix], into: [buffers.floats(.logits)])
     return rows * matrix.rowBytes
   }
 
@@ -95,7 +93,7 @@ package final class KernelProbe {
   }
 
   private func next(rows: Int, columns: Int) -> PreparedMatrix {
-    let type = Int32(format.ggufType)
+    let type = format.kernelType
     let rowBytes = self.rowBytes(columns: columns)
     let bytes = rows * rowBytes
     if offset + bytes > region.count { offset = 0 }
@@ -111,6 +109,22 @@ package final class KernelProbe {
       _ = kernels.row.pointee.read(region.address + range.lowerBound * 4096, range.count * 4096)
     }
     return region.count / 4096 * 4096
+  }
+
+  /// Multiply-adds in the registers of every thread; the operations. Integers give none where the set has none.
+  package func multiplyAdds(ofIntegers: Bool, rounds: Int) -> Double {
+    // The figure per call is the same for all threads; what they add up to is kept from being left out.
+    let sums = buffers.floats(.logits)
+    var operations = 0.0
+    pool.run { thread in
+      var own = 0.0
+      sums[thread] =
+        ofIntegers
+        ? Float(ck_integer_peak(kernels.row, Int64(rounds), &own))
+        : kernels.row.pointee.multiply_add_peak(Int64(rounds), &own)
+      if thread == 0 { operations = own * Double(pool.count) }
+    }
+    return operations
   }
 
   /// An empty job: what starting and joining the threads costs.

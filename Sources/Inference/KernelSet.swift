@@ -4,10 +4,16 @@ internal import CostModel
 
 /// The kernels of one instruction set, chosen once and passed down as a value.
 package struct KernelSet: @unchecked Sendable {
+  /// Of each architecture the best last, as in the kernels' own table.
   package enum Name: String, Sendable, CaseIterable {
-    case portable, avx2, avx512vnni
-    /// AVX2 or better, with 32-bit products of many tokens from OpenBLAS.
+    case portable, avx2, avx512vnni, neon, neondotprod, neoni8mm
+    /// The best of the others, with 32-bit products of many tokens from OpenBLAS.
     case openblas
+
+    /// All names as a help text lists them.
+    package static var list: String {
+      allCases.dropLast().map(\.rawValue).joined(separator: ", ") + " or " + Name.openblas.rawValue
+    }
   }
 
   package let name: Name
@@ -19,29 +25,26 @@ package struct KernelSet: @unchecked Sendable {
 
   /// The best set that this processor runs.
   package static var best: KernelSet {
-    for name in [Name.avx512vnni, .avx2] {
-      if let set = try? KernelSet(name) { return set }
+    for name in Name.allCases.reversed() {
+      if let row = row(name) { return KernelSet(name: name, row: row, openBLAS: nil) }
     }
-    return KernelSet(name: .portable, row: portableRow, openBLAS: nil)
+    preconditionFailure("the portable row is in every build")
   }
 
   /// A set by name, for comparisons and tests.
   ///
   /// - Throws: `LanguageRuntimeError.kernelsUnavailable` when this processor cannot run it.
   package init(_ name: Name) throws(LanguageRuntimeError) {
-    switch name {
-    case .portable: self.init(name: name, row: Self.portableRow, openBLAS: nil)
-    case .avx2: self.init(name: name, row: try Self.row(CK_AVX2, name), openBLAS: nil)
-    case .avx512vnni: self.init(name: name, row: try Self.row(CK_AVX512_VNNI, name), openBLAS: nil)
-    case .openblas:
-      guard let library = OpenBLAS.shared else { throw .kernelsUnavailable(name.rawValue, available: Self.available) }
-      self.init(name: name, row: Self.best.row, openBLAS: library)
+    let library = name == .openblas ? OpenBLAS.shared : nil
+    guard let row = library == nil ? Self.row(name) : Self.best.row else {
+      throw .kernelsUnavailable(name.rawValue, available: Self.available)
     }
+    self.init(name: name, row: row, openBLAS: library)
   }
 
   /// The names of all sets that run here.
   package static var available: [String] {
-    Name.allCases.filter { (try? KernelSet($0)) != nil }.map(\.rawValue)
+    Name.allCases.filter { row($0) != nil || ($0 == .openblas && OpenBLAS.shared != nil) }.map(\.rawValue)
   }
 
   /// Whether the set multiplies this type by a kernel of its own, rather than by decoding to floats.
@@ -62,20 +65,19 @@ package struct KernelSet: @unchecked Sendable {
     return set
   }
 
+  /// Whether a few vectors together give the sums of each one alone, bit for bit, in interleaved rows.
+  package var multipliesFew: Bool { repacks && row.pointee.panel_few != nil }
+
   /// Whether the set multiplies interleaved rows of the type.
   package func interleaves(_ type: Int32) -> Bool { repacks && ck_has_panels(type) != 0 }
 
-  private static func row(_ isa: ck_isa, _ name: Name) throws(LanguageRuntimeError) -> UnsafePointer<ck_kernels> {
-    guard ck_isa_supported(isa) != 0, let row = ck_kernels_for(isa) else {
-      let available = [Name.portable, .avx2].filter { $0 == .portable || ck_isa_supported(CK_AVX2) != 0 }
-      throw .kernelsUnavailable(name.rawValue, available: available.map(\.rawValue))
+  /// The row of that name in the kernels' table, if this processor can run it.
+  private static func row(_ name: Name) -> UnsafePointer<ck_kernels>? {
+    let isa = (0..<CK_ISA_COUNT.rawValue).map { ck_isa(rawValue: $0) }.first {
+      String(cString: ck_isa_name($0)) == name.rawValue
     }
-    return row
-  }
-
-  private static var portableRow: UnsafePointer<ck_kernels> {
-    guard let row = ck_kernels_for(CK_PORTABLE) else { preconditionFailure("the portable row is in every build") }
-    return row
+    guard let isa, ck_isa_supported(isa) != 0 else { return nil }
+    return ck_kernels_for(isa)
   }
 }
 

@@ -63,4 +63,7 @@ final class RuntimeBuffers: @unchecked Sendable {
   }
 
   func floats(_ name: RuntimeMemoryPlan.BufferName) -> UnsafeMutablePointer<Float> { slab(name).floats() }
+
+  /// A buffer that only some plans have.
+  func floats(ifPlanned name: RuntimeMemoryPlan.BufferName) -> UnsafeMutablePointer<Float>? { slabs[name]?.floats() }
 }

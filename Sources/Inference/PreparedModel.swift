@@ -15,6 +15,8 @@ struct PreparedMatrix: @unchecked Sendable {
   let columns: Int
   let rowBytes: Int
   let interleavedRows: Int
+  /// The input of each column (columns), where they are in another order than the input; or nil.
+  var inputOrder: UnsafePointer<Int32>?
 
   /// One row as floats.
   func decode(row: Int, into out: UnsafeMutablePointer<Float>, with kernels: UnsafePointer<ck_kernels>) {
@@ -34,6 +36,8 @@ struct PreparedModel: @unchecked Sendable {
   let source: any WeightSource
   let architecture: ModelArchitecture
   let embedding: PreparedMatrix
+  /// Of the embedded tokens (Bloom).
+  let embeddingNorm: PreparedNorm?
   /// Learnt positions, a row for each.
   let positions: PreparedMatrix?
   let head: PreparedLinear
@@ -55,6 +59,7 @@ struct PreparedModel: @unchecked Sendable {
     self.source = source
     self.architecture = architecture
     embedding = try finder.matrix(.tokenEmbedding, rows: vocabulary, columns: hidden)
+    embeddingNorm = try finder.optionalNorm(.embeddingNorm, .embeddingNormBias, count: hidden)
     positions =
       finder.has(.positionEmbedding)
       ? try finder.matrix(.positionEmbedding, rows: finder.rows(.positionEmbedding), columns: hidden) : nil
@@ -86,12 +91,6 @@ struct PreparedModel: @unchecked Sendable {
     guard RuntimeSupport.modelTypes.contains(architecture.modelType) else {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType, reason: "no test holds its forward pass to another implementation's")
-    }
-    // Only a file's tensors have an order; a GGUF file's is the pass's own.
-    if architecture.forward.fusesByGroup, !inventory.fileNames.isEmpty {
-      throw .unsupportedArchitecture(
-        modelType: architecture.modelType,
-        reason: "its checkpoint keeps queries, keys and values in another order; convert it to GGUF")
     }
     if let index = architecture.layers.firstIndex(where: { !RuntimeSupport.runs($0) }) {
       throw .unsupportedArchitecture(
@@ -204,18 +203,23 @@ struct TensorFinder {
         tensor: name(index), expected: Self.shape(copies, rows, columns),
         found: Self.shape(Int(tensor.copies), Int(tensor.rows), Int(tensor.columns)))
     }
-    guard case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
-      ck_decoder_of(kernels.row, type) != nil, let address = source.bytes(ofTensor: index).baseAddress
+    guard let format = tensor.runtimeFormat, ck_decoder_of(kernels.row, format.kernelType) != nil,
+      let address = source.bytes(ofTensor: index).baseAddress
     else { throw .unsupportedFormat(tensor: name(index), format: tensor.format.name) }
     guard columns % format.elementsPerBlock == 0 else {
-      throw .rowsNotWhole(tensor: name(index), columns: columns, format: format.rawValue)
+      throw .rowsNotWhole(tensor: name(index), columns: columns, format: format.name)
     }
     let rowBytes = columns / format.elementsPerBlock * format.bytesPerBlock
     let part = part ?? 0..<rows * copies
     let interleaved = source.interleavedRows(ofTensor: index)
     return PreparedMatrix(
-      address: address + part.lowerBound * rowBytes, type: type, rows: part.count, columns: columns,
-      rowBytes: rowBytes, interleavedRows: max(0, min(part.upperBound, interleaved) - part.lowerBound))
+      address: address + part.lowerBound * rowBytes, type: format.kernelType, rows: part.count, columns: columns,
+      rowBytes: rowBytes, interleavedRows: max(0, min(part.upperBound, interleaved) - part.lowerBound),
+      inputOrder: tensor.hasOrder ? Self.order(address + rows * copies * rowBytes) : nil)
+  }
+
+  private static func order(_ address: UnsafeRawPointer) -> UnsafePointer<Int32> {
+    address.assumingMemoryBound(to: Int32.self)
   }
 
   private static func shape(_ copies: Int, _ rows: Int, _ columns: Int) -> String {

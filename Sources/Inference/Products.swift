@@ -58,6 +58,8 @@ struct ProductPart {
   /// What a product of many tokens reads: rows in the file's order are decoded to floats.
   var gemmInput: ck_input { isInterleaved ? ck_panel_input(matrix.type) : CK_INPUT_F32 }
 
+  var hasFew: Bool { isInterleaved && ck_has_few(matrix.type) != 0 }
+
   /// Pieces of sixteen rows, the last one perhaps smaller.
   var pieces: Int { (rows.count + Interleaving.panelRows - 1) / Interleaving.panelRows }
 }
@@ -71,6 +73,8 @@ package struct Products: @unchecked Sendable {
   let quantized: QuantizedInput
   let packed: UnsafeMutablePointer<Float>
   let scratch: UnsafeMutablePointer<Float>
+  /// Room for an input in the order of a matrix's columns, where the plan has such matrices.
+  private let ordered: UnsafeMutablePointer<Float>?
   /// Jobs start and join but multiply nothing: a pass then takes what everything else takes.
   let isIdle: Bool
 
@@ -81,18 +85,60 @@ package struct Products: @unchecked Sendable {
     quantized = QuantizedInput(buffer: buffers.slab(.quantizedInput), widest: widest)
     packed = buffers.floats(.packedInput)
     scratch = buffers.floats(.gemmScratch)
+    ordered = buffers.floats(ifPlanned: .orderedInput)
   }
 
-  /// Several matrices times one vector in a single job: rows are numbered through, so that no thread waits in between.
+  /// Matrices times one vector, a few, or many: each count has its kernels.
+  ///
+  /// - Shapes: x (tokens, columns), each output (tokens, rows of its matrix).
   func multiply(
-    _ x: UnsafePointer<Float>, by matrices: [PreparedMatrix], into outputs: [UnsafeMutablePointer<Float>]
+    _ x: UnsafePointer<Float>, tokens: Int, by matrices: [PreparedMatrix],
+    into outputs: [UnsafeMutablePointer<Float>]
   ) {
+    if matrices.contains(where: { $0.inputOrder != nil }) {
+      return forEachOrder(x, tokens: tokens, matrices, outputs) { multiply($0, tokens: tokens, by: [$1], into: [$2]) }
+    }
     guard let columns = matrices.first?.columns else { return }
     let parts = ProductPart.parts(matrices, outputs)
+    if tokens == 1 { return multiplyOne(x, columns: columns, parts) }
+    let isFew = tokens <= Self.fewTokens && kernels.multipliesFew
+    let few = parts.filter { isFew && $0.hasFew }
+    multiplyFew(x, tokens: tokens, columns: columns, few)
+    multiplyMany(x, tokens: tokens, columns: columns, parts.filter { !(isFew && $0.hasFew) })
+  }
+
+  /// More tokens than this are multiplied faster by blocked kernels, which unpack weights for all of them.
+  static let fewTokens = 32
+
+  private func multiplyOne(_ x: UnsafePointer<Float>, columns: Int, _ parts: [ProductPart]) {
+    let conversion = pool.clock?.begin()
     let activations = quantized.prepare(x, columns: columns, for: parts, row: kernels.row)
+    if let conversion { pool.clock?.end(.conversion, conversion) }
+    forEachPiece(of: parts) { part, rows in multiply(part, rows: rows, activations) }
+  }
+
+  /// Panels that are unpacked once for all of a few tokens, whose sums are those of one token alone.
+  private func multiplyFew(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, _ parts: [ProductPart]) {
+    guard !parts.isEmpty else { return }
+    if parts.contains(where: { $0.gemmInput == CK_INPUT_RECORDS }) {
+      let conversion = pool.clock?.begin()
+      makeRecords(x, tokens: tokens, columns: columns, group: Int(ck_few_group(Int64(tokens))))
+      if let conversion { pool.clock?.end(.conversion, conversion) }
+    }
+    forEachPiece(of: parts) { part, rows in
+      let matrix = part.matrix
+      let input = part.gemmInput == CK_INPUT_F32 ? UnsafeRawPointer(x) : UnsafeRawPointer(packed)
+      var job = ck_panel_job(
+        type: matrix.type, panels: matrix.address, input: input, tokens: Int64(tokens),
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil)
+      kernels.row.pointee.panel_few(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+    }
+  }
+
+  /// Calls `body` for runs of rows in a single job: rows are numbered through, so that no thread waits in between.
+  private func forEachPiece(of parts: [ProductPart], _ body: (_ part: ProductPart, _ rows: Range<Int>) -> Void) {
     let total = parts.reduce(0) { $0 + $1.pieces }
-    // Chunks are small enough that the last one to finish keeps nobody waiting long.
-    pool.forEachChunk(of: total, grain: max(1, total / (pool.count * 8))) { _, range in
+    pool.forEachChunk(of: total, grain: pieces(of: total, rowBytes: parts.first?.matrix.rowBytes ?? 1)) { _, range in
       guard !isIdle else { return }
       var start = 0
       for part in parts {
@@ -100,15 +146,20 @@ package struct Products: @unchecked Sendable {
         let end = min(range.upperBound - start, part.pieces)
         if first < end {
           let begin = part.rows.lowerBound + first * Interleaving.panelRows
-          multiply(
-            part, rows: begin..<min(part.rows.lowerBound + end * Interleaving.panelRows, part.rows.upperBound),
-            activations)
+          body(part, begin..<min(part.rows.lowerBound + end * Interleaving.panelRows, part.rows.upperBound))
         }
         start += part.pieces
         if start >= range.upperBound { return }
       }
     }
   }
+
+  /// Pieces of sixteen rows that a thread takes at a time: few enough that the last one to finish keeps nobody waiting
+  /// long, many enough that taking them costs nothing.
+  private func pieces(of total: Int, rowBytes: Int) -> Int {
+    max(1, min(total / (pool.count * 8), Self.chunkBytes / (rowBytes * Interleaving.panelRows)))
+  }
+  private static let chunkBytes = 64 << 10
 
   private func multiply(_ part: ProductPart, rows: Range<Int>, _ activations: ck_activations) {
     let matrix = part.matrix
@@ -128,15 +179,8 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  /// Matrices times many vectors.
-  ///
-  /// - Shapes: x (tokens, columns), each output (tokens, rows of its matrix).
-  func multiply(
-    _ x: UnsafePointer<Float>, tokens: Int, by matrices: [PreparedMatrix],
-    into outputs: [UnsafeMutablePointer<Float>]
-  ) {
-    guard let columns = matrices.first?.columns else { return }
-    var parts = ProductPart.parts(matrices, outputs)
+  private func multiplyMany(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, _ all: [ProductPart]) {
+    var parts = all
     if let library = kernels.openBLAS {
       for part in parts where part.matrix.type == CK_F32.rawValue {
         multiply(x, tokens: tokens, by: part.matrix, into: part.output, with: library)
@@ -147,12 +191,36 @@ package struct Products: @unchecked Sendable {
     for input in [CK_INPUT_F32, CK_INPUT_RECORDS] {
       let readers = parts.filter { $0.gemmInput == input }
       guard !readers.isEmpty else { continue }
+      let conversion = pool.clock?.begin()
       if input == CK_INPUT_F32 {
         pack(x, tokens: tokens, columns: columns)
       } else {
-        makeRecords(x, tokens: tokens, columns: columns)
+        makeRecords(x, tokens: tokens, columns: columns, group: Int(kernels.row.pointee.record_tokens))
       }
+      if let conversion { pool.clock?.end(.conversion, conversion) }
       for part in readers { multiply(part, tokens: tokens) }
+    }
+  }
+
+  /// Each matrix by itself, with the input in the order of its columns.
+  private func forEachOrder(
+    _ x: UnsafePointer<Float>, tokens: Int, _ matrices: [PreparedMatrix], _ outputs: [UnsafeMutablePointer<Float>],
+    _ multiply: (UnsafePointer<Float>, PreparedMatrix, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    for (var matrix, output) in zip(matrices, outputs) {
+      guard let order = matrix.inputOrder, let ordered else {
+        multiply(x, matrix, output)
+        continue
+      }
+      let columns = matrix.columns
+      pool.forEachChunk(of: tokens, grain: max(1, 32_768 / columns)) { _, range in
+        for token in range {
+          let (from, to) = (x + token * columns, ordered + token * columns)
+          for column in 0..<columns { to[column] = from[Int(order[column])] }
+        }
+      }
+      matrix.inputOrder = nil
+      multiply(ordered, matrix, output)
     }
   }
 
@@ -164,13 +232,20 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  private func makeRecords(_ x: UnsafePointer<Float>, tokens: Int, columns: Int) {
-    let group = Int(kernels.row.pointee.record_tokens)
-    pool.forEachChunk(of: (tokens + group - 1) / group, grain: 4) { _, groups in
+  /// Groups of tokens in pieces of columns, so that a few tokens of long rows keep all threads busy too.
+  private func makeRecords(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, group: Int) {
+    let piece = 1024
+    let pieces = (columns + piece - 1) / piece
+    let words = group * Int(CK_RECORD_WORDS)
+    let groups = (tokens + group - 1) / group
+    pool.forEachChunk(of: groups * pieces, grain: max(1, 16_384 / (group * piece))) { _, items in
       packed.withMemoryRebound(to: Int32.self, capacity: 1) { records in
-        kernels.row.pointee.make_records(
-          x, Int64(columns), Int64(tokens), Int64(columns), Int64(group), records, Int64(groups.lowerBound),
-          Int64(groups.upperBound))
+        for item in items {
+          let (own, start) = (item / pieces, item % pieces * piece)
+          kernels.row.pointee.make_records(
+            x + own * group * columns + start, Int64(columns), Int64(tokens - own * group),
+            Int64(min(piece, columns - start)), Int64(group), records + (own * columns + start) / 32 * words, 0, 1)
+        }
       }
     }
   }

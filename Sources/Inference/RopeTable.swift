@@ -50,10 +50,10 @@ struct RopeTable: @unchecked Sendable {
     }
   }
 
-  /// Fills the rows of `count` positions from `first` on.
-  func fill(from first: Int, count: Int) {
-    for row in 0..<count {
-      let position = Double(first + row)
+  /// Fills rows with the angles of consecutive positions from `first` on.
+  func fill(rows: Range<Int>, from first: Int) {
+    for row in rows {
+      let position = Double(first + row - rows.lowerBound)
       let cosines = table + row * width
       for (i, frequency) in frequencies.enumerated() {
         cosines[i] = Float(magnitude * cos(position * frequency))

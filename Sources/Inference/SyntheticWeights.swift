@@ -26,11 +26,11 @@ package final class SyntheticWeights: WeightSource {
     var offset = 0
     var offsets: [Int] = []
     for tensor in inventory.tensors {
-      guard case .block = tensor.format else {
+      guard tensor.runtimeFormat != nil else {
         throw .unsupportedFormat(tensor: tensor.ggufName ?? "\(tensor.role)", format: tensor.format.name)
       }
       offsets.append(offset)
-      offset += Int(tensor.bytes.aligned(to: 32).bytes)
+      offset += Int(tensor.runtimeBytes.aligned(to: 32).bytes)
     }
     self.inventory = inventory
     self.offsets = offsets
@@ -42,7 +42,8 @@ package final class SyntheticWeights: WeightSource {
   package var allocated: ByteCount { ByteCount(slab.count) }
 
   package func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(start: slab.address + offsets[index], count: Int(inventory.tensors[index].bytes.bytes))
+    UnsafeRawBufferPointer(
+      start: slab.address + offsets[index], count: Int(inventory.tensors[index].runtimeBytes.bytes))
   }
 
   package func prefetch(tensor index: Int) {}
@@ -66,11 +67,19 @@ package final class SyntheticWeights: WeightSource {
   private func fill(tensor index: Int, with tiles: [TileKey: [UInt8]]) {
     let tensor = inventory.tensors[index]
     let start = slab.address + offsets[index]
-    let count = Int(tensor.bytes.bytes)
     let rows = Int(tensor.rows) * Int(tensor.copies)
+    let count = Int(tensor.runtimeBytes.bytes) - (tensor.hasOrder ? Int(tensor.columns) * 4 : 0)
     let interleaved = count / max(1, rows) * interleavedRows(ofTensor: index)
     repeatTile(tiles[TileKey(tensor, isInterleaved: true)], at: start, count: interleaved)
     repeatTile(tiles[TileKey(tensor, isInterleaved: false)], at: start + interleaved, count: count - interleaved)
+    if tensor.hasOrder { fillOrder(start + count, columns: Int(tensor.columns)) }
+  }
+
+  /// Columns in large strides: a prime reaches each of them once.
+  private func fillOrder(_ start: UnsafeMutableRawPointer, columns: Int) {
+    let order = start.assumingMemoryBound(to: Int32.self)
+    let stride = columns % 1013 == 0 ? 1 : 1013
+    for column in 0..<columns { order[column] = Int32(column * stride % columns) }
   }
 
   private func repeatTile(_ tile: [UInt8]?, at start: UnsafeMutableRawPointer, count: Int) {
@@ -85,7 +94,7 @@ package final class SyntheticWeights: WeightSource {
 
 /// What a tile depends on.
 struct TileKey: Hashable {
-  let format: BlockFormat
+  let format: RuntimeFormat
   let isVector: Bool
   /// Bits of the row length: the magnitude needs no more.
   let columnsLog2: Int
@@ -93,7 +102,7 @@ struct TileKey: Hashable {
 
   init(_ tensor: TensorDescription, isInterleaved: Bool) {
     self.isInterleaved = isInterleaved
-    if case .block(let format) = tensor.format { self.format = format } else { format = .f32 }
+    format = tensor.runtimeFormat ?? RuntimeFormat(.f32)
     isVector = tensor.isVector
     columnsLog2 = Int.bitWidth - Int(max(tensor.columns, 1)).leadingZeroBitCount
   }
@@ -103,7 +112,7 @@ struct TileKey: Hashable {
 enum SyntheticTile {
   /// About 1 MiB, a whole number of panels of one block's width.
   static func bytes(for key: TileKey, seed: UInt64) -> [UInt8] {
-    var random = TileRandom(state: seed &+ UInt64(key.format.ggufType) &* 0x1000)
+    var random = TileRandom(state: seed &+ UInt64(key.format.kernelType) &* 0x1000)
     let size = key.format.bytesPerBlock
     let panel = Interleaving.panelRows * size
     var bytes = [UInt8](repeating: 0, count: (1 << 20) / panel * panel)
@@ -112,7 +121,7 @@ enum SyntheticTile {
     for start in stride(from: 0, to: bytes.count, by: size) {
       fillBlock(&bytes, start, key, magnitude, &random)
     }
-    return key.isInterleaved ? interleaved(bytes, Int32(key.format.ggufType), panel) : bytes
+    return key.isInterleaved ? interleaved(bytes, key.format.kernelType, panel) : bytes
   }
 
   private static func interleaved(_ blocks: [UInt8], _ type: Int32, _ panel: Int) -> [UInt8] {
@@ -130,25 +139,53 @@ enum SyntheticTile {
   private static func fillBlock(
     _ bytes: inout [UInt8], _ start: Int, _ key: TileKey, _ magnitude: Float, _ random: inout TileRandom
   ) {
-    switch key.format {
+    let format = BlockFormat(ggufType: UInt32(key.format.kernelType))
+    switch format {
     case .f32: put(value(key, magnitude, &random).bitPattern, at: start, in: &bytes)
     case .f16: put(ck_float_to_half(value(key, magnitude, &random)), at: start, in: &bytes)
     case .bf16: put(UInt16(value(key, magnitude, &random).bitPattern >> 16), at: start, in: &bytes)
     default:
       for index in start..<start + key.format.bytesPerBlock { bytes[index] = random.byte() }
-      for (offset, largestCode) in scales(of: key.format) {
+      for (offset, largestCode) in format.map(scales) ?? groupScale(&bytes, start, key.format) {
         put(ck_float_to_half(magnitude / largestCode), at: start + offset, in: &bytes)
       }
-      if key.format == .mxfp4 { bytes[start] = UInt8(clamping: 125 - key.columnsLog2 / 2) }
-      if key.format == .q8_k { put((magnitude / 128).bitPattern, at: start, in: &bytes) }
+      for offset in keptValues(of: key.format) {
+        put(ck_float_to_half(value(key, magnitude, &random)), at: start + offset, in: &bytes)
+      }
+      if format == .mxfp4 { bytes[start] = UInt8(clamping: 125 - key.columnsLog2 / 2) }
+      if format == .q8_k { put((magnitude / 128).bitPattern, at: start, in: &bytes) }
       // iq1_m spreads its half over the top nibbles of four words: 0x2400 is 2^-6.
-      if key.format == .iq1_m { spread(0x1400, at: start + 48, in: &bytes) }
+      if format == .iq1_m { spread(0x1400, at: start + 48, in: &bytes) }
     }
   }
 
   private static func value(_ key: TileKey, _ magnitude: Float, _ random: inout TileRandom) -> Float {
     let unit = Float(random.byte()) / 128 - 0.998  // -0.998 ... 0.994: never exactly zero
     return key.isVector ? 1 + unit / 16 : unit * magnitude * 1.7
+  }
+
+  /// Where a block has halves that are weights.
+  private static func keptValues(of format: RuntimeFormat) -> StrideTo<Int> {
+    let isSparse = format == .sparse2of4 || format == .sparse4of8
+    return stride(from: isSparse ? format.bytesPerBlock - 32 : 0, to: isSparse ? format.bytesPerBlock : 0, by: 2)
+  }
+
+  /// The scale of a block that no GGUF file holds; its zero point goes to the middle of the codes.
+  private static func groupScale(
+    _ bytes: inout [UInt8], _ start: Int, _ format: RuntimeFormat
+  ) -> [(offset: Int, largestCode: Float)] {
+    if RuntimeFormat.int4.contains(format) {
+      bytes[start + 2] = 8
+      return [(0, 8)]
+    }
+    if RuntimeFormat.uint8.contains(format) { bytes[start + 2] = 128 }
+    switch format {
+    case .normalFloat4, .float4: return [(0, 1)]
+    case .sparse2of4, .sparse4of8: return []
+    // 256 times the scale of values that reach 480.
+    case .float8: return [(0, 480 / 256)]
+    default: return [(0, 128)]
+    }
   }
 
   /// Offsets of the half-precision scales (and minima) of a block, and the code range that each multiplies.

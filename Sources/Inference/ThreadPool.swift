@@ -2,6 +2,7 @@
 import CHostProbe
 import CKernels
 import Glibc
+internal import CostModel
 import Synchronization
 
 /// A fixed set of threads, one per allowed processor, that run the same job and join.
@@ -10,12 +11,14 @@ import Synchronization
 /// that soon; then they sleep, so that an idle runtime costs nothing and a starved machine does not collapse.
 package final class ThreadPool: @unchecked Sendable {
   package let count: Int
+  /// Charged with the operators of the passes that run here; nil where nobody asks.
+  package let clock: OperatorClock?
 
   /// Jobs published so far; a worker runs when it sees a new number.
   private let generation = Atomic<UInt32>(0)
   private let unfinished = Atomic<Int>(0)
   private let sleepers = Atomic<Int>(0)
-  private let nextChunk = Atomic<Int>(0)
+  private let shares: ChunkShares
   /// Written before `generation` is raised and read after it was seen: ordered by the atomic.
   private var job: ((Int) -> Void)?
   private var isStopping = false
@@ -23,12 +26,14 @@ package final class ThreadPool: @unchecked Sendable {
   private var condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var threads: [pthread_t] = []
 
-  /// About 40 µs of pauses on current processors (a pause is 40 to 140 cycles).
-  private static let spinRounds = 1500
+  /// About 100 µs of pauses on current processors (a pause is 40 to 140 cycles): longer than a token takes to be chosen.
+  private static let spinRounds = 4000
 
   /// - Throws: `LanguageRuntimeError.threadsUnavailable` when the system refuses a thread.
-  package init(count: Int) throws(LanguageRuntimeError) {
+  package init(count: Int, clock: OperatorClock? = nil) throws(LanguageRuntimeError) {
     self.count = max(1, count)
+    shares = ChunkShares(threads: self.count)
+    self.clock = clock
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(condition, nil)
     var processors = [Int32](repeating: 0, count: 1024)
@@ -61,6 +66,7 @@ package final class ThreadPool: @unchecked Sendable {
     pthread_cond_destroy(condition)
     mutex.deallocate()
     condition.deallocate()
+    shares.deallocate()
   }
 
   /// Runs `body` once on every thread, the caller being thread 0, and returns when all are done.
@@ -71,6 +77,8 @@ package final class ThreadPool: @unchecked Sendable {
       unfinished.store(threads.count, ordering: .relaxed)
       publish()
       body(0)
+      let wait = clock?.begin()
+      defer { if let wait { clock?.end(.waiting, wait) } }
       var rounds = 0
       while unfinished.load(ordering: .acquiring) > 0 {
         rounds += 1
@@ -81,15 +89,15 @@ package final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  /// Splits `0..<count` into chunks of about `grain`, which the threads take as they get free.
+  /// Splits `0..<count` into chunks of `grain`, the last one perhaps smaller. Each thread takes those of its own run of
+  /// neighbours in order, then helps with what others have left.
   package func forEachChunk(of count: Int, grain: Int, _ body: (_ thread: Int, _ range: Range<Int>) -> Void) {
     guard threads.count > 0, count > grain else { return body(0, 0..<count) }
-    nextChunk.store(0, ordering: .relaxed)
+    let chunks = (count + grain - 1) / grain
+    shares.divide(chunks)
     run { thread in
-      while true {
-        let start = self.nextChunk.add(grain, ordering: .relaxed).oldValue
-        guard start < count else { return }
-        body(thread, start..<min(start + grain, count))
+      while let chunk = self.shares.take(thread, of: chunks) {
+        body(thread, chunk * grain..<min((chunk + 1) * grain, count))
       }
     }
   }

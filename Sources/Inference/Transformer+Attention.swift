@@ -7,7 +7,7 @@ internal import LanguageModel
 extension Transformer {
   // y = O · attention(rope(norm(Q · x)), rope(norm(K · x)), V · x)
   func attend(
-    _ attention: PreparedAttention, to x: UnsafePointer<Float>, _ chunk: Chunk, _ place: KVCache.Layer,
+    _ attention: PreparedAttention, to x: UnsafePointer<Float>, _ batch: Batch, layer: Int,
     into y: UnsafeMutablePointer<Float>
   ) {
     let queries = buffers.floats(.queries)  // (t, h, w)
@@ -15,17 +15,26 @@ extension Transformer {
     let values = buffers.floats(.newValues)  // (t, g, w)
     let mixed = buffers.floats(.mixed)  // (t, h, w)
     multiply(
-      x, tokens: chunk.tokens, by: [attention.query, attention.key, attention.value], into: [queries, keys, values])
-    products.pool.forEachChunk(of: chunk.tokens, grain: 8) { _, rows in
-      for row in rows { position(row, chunk.first + row, attention, place) }
+      x, tokens: batch.rows, by: [attention.query, attention.key, attention.value], into: [queries, keys, values])
+    clock?.lap(.queryKeyValue)
+    products.pool.forEachChunk(of: batch.rows, grain: 8) { _, rows in
+      batch.forEach(of: rows) { row, sequence, position in
+        self.position(row, position, attention, cache.layer(layer, sequence: sequence))
+      }
+    }
+    clock?.lap(.rotation)
+    let scale = rules.attentionScale ?? 1 / Double(attention.shape.keyWidth).squareRoot()
+    let slopes = rules.distanceBias.map { bias in
+      bias.slopeExponents(heads: attention.shape.heads).map { Float(exp2($0) * (bias.isScaled ? scale : 1)) }
     }
     AttentionPass(
-      attention: attention.shape, cache: cache, place: place, queries: queries, mixed: mixed,
+      attention: attention.shape, cache: cache, layer: layer, queries: queries, mixed: mixed,
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
-      scale: Float(rules.attentionScale ?? 1 / Double(attention.shape.keyWidth).squareRoot()),
-      cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks
-    ).run(tokens: chunk.tokens, at: chunk.first, on: products.pool)
-    apply(attention.output, to: mixed, tokens: chunk.tokens, into: y)
+      scale: Float(scale), cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks, slopes: slopes
+    ).run(batch, on: products.pool)
+    clock?.lap(.attention)
+    apply(attention.output, to: mixed, tokens: batch.rows, into: y)
+    clock?.lap(.attentionOutput)
   }
 
   /// Adds biases, normalises and rotates queries and keys, and stores the new key and value of one token.
@@ -38,7 +47,7 @@ extension Transformer {
       let factor = 1 + growth.scale * log(1 + (Double(position) / growth.length).rounded(.down))
       ck_scale(queries, Float(factor), Int64(attention.query.matrix.rows))
     }
-    if shape.isRotated {
+    if shape.isRotated, rules.distanceBias == nil {
       let table = shape.window == nil ? rope : windowRope ?? rope
       for head in 0..<shape.heads { rotate(queries + head * shape.keyWidth, row, table) }
       for head in 0..<shape.keyValueHeads { rotate(keys + head * shape.keyWidth, row, table) }

@@ -15,12 +15,14 @@ extension Transformer {
     let router = Router(rules: rules.routing, experts: count, active: experts.active)
     let choices = (0..<tokens).map { router.choose(scores + $0 * count, correction: experts.correction) }
     y.update(repeating: 0, count: tokens * hidden)
+    clock?.lap(.router)
     if tokens == 1 {
       applyTogether(choices[0], of: experts, to: x, into: y)
     } else {
       applyByExpert(choices, of: experts, to: x, into: y)
     }
     addShared(experts, x, tokens: tokens, to: y)
+    clock?.lap(.router)
   }
 
   /// One token: gates and ups of all its experts in one job.
@@ -43,12 +45,14 @@ extension Transformer {
       matrices.append(network.up.matrix)
       places.append((network.gate == nil ? gate : up) + offset)
     }
-    products.multiply(x, by: matrices, into: places)
+    products.multiply(x, tokens: 1, by: matrices, into: places)
+    clock?.lap(.gateUp)
     for (slot, choice) in chosen.enumerated() {
       let network = experts.routed[choice.expert]
       let offset = slot * network.up.matrix.rows
       activate(network, gate: gate + offset, up: up + offset, tokens: 1)
       apply(network.down, to: gate + offset, tokens: 1, into: output + slot * hidden)
+      clock?.lap(.down)
       ck_add_scaled(output + slot * hidden, choice.weight, y, Int64(hidden))
     }
   }
@@ -68,6 +72,7 @@ extension Transformer {
       for (row, taker) in tokens.enumerated() {
         (input + row * hidden).update(from: x + taker.token * hidden, count: hidden)
       }
+      clock?.lap(.router)
       apply(experts.routed[expert], to: input, tokens: tokens.count, into: output)
       for (row, taker) in tokens.enumerated() {
         ck_add_scaled(output + row * hidden, taker.weight, y + taker.token * hidden, Int64(hidden))

@@ -24,8 +24,10 @@ extension Transformer {
     } else {
       multiply(x, tokens: tokens, by: [network.up], into: [gate])
     }
+    clock?.lap(.gateUp)
     activate(network, gate: gate, up: up, tokens: tokens)
     apply(network.down, to: gate, tokens: tokens, into: y)
+    clock?.lap(.down)
   }
 
   /// Biases and activation, into `gate`.
@@ -36,7 +38,7 @@ extension Transformer {
     let isGated = network.gate != nil
     addRows(network.gate?.bias, to: gate, width: width, tokens: tokens)
     addRows(network.up.bias, to: isGated ? up : gate, width: width, tokens: tokens)
-    products.pool.forEachChunk(of: tokens * width, grain: 16_384) { _, range in
+    products.pool.forEachChunk(of: tokens * width, grain: 2048) { _, range in
       let start = range.lowerBound
       let count = Int64(range.count)
       if isGated, rules.activation == .silu {
@@ -45,6 +47,7 @@ extension Transformer {
         kernels.pointee.activate(rules.activation.kernel, gate + start, isGated ? up + start : nil, gate + start, count)
       }
     }
+    clock?.lap(.activation)
   }
 
   private func addRows(_ bias: UnsafePointer<Float>?, to y: UnsafeMutablePointer<Float>, width: Int, tokens: Int) {

@@ -9,25 +9,33 @@ internal import LanguageModel
 /// - Shapes: h heads; a query has p plain and w rotated elements; a cached vector c = r + w; a value v.
 extension Transformer {
   func attend(
-    _ latent: PreparedLatentAttention, to x: UnsafePointer<Float>, _ chunk: Chunk, _ place: KVCache.Layer,
+    _ latent: PreparedLatentAttention, to x: UnsafePointer<Float>, _ batch: Batch, layer: Int,
     into y: UnsafeMutablePointer<Float>
   ) {
     let shape = latent.shape
     let cached = shape.keyValueRank + shape.ropeWidth
-    project(latent, x, tokens: chunk.tokens)
-    products.pool.forEachChunk(of: chunk.tokens, grain: 8) { _, rows in
-      for row in rows { position(row, chunk.first + row, latent, place) }
+    project(latent, x, tokens: batch.rows)
+    clock?.lap(.queryKeyValue)
+    products.pool.forEachChunk(of: batch.rows, grain: 8) { _, rows in
+      batch.forEach(of: rows) { row, sequence, position in
+        self.position(row, position, latent, cache.layer(layer, sequence: sequence))
+      }
     }
-    absorbQueries(latent, tokens: chunk.tokens)
+    clock?.lap(.rotation)
+    absorbQueries(latent, tokens: batch.rows)
+    clock?.lap(.latent)
     let width = Double(shape.plainWidth + shape.ropeWidth)
     AttentionPass(
       attention: Attention(heads: shape.heads, keyValueHeads: 1, keyWidth: cached, valueWidth: cached), cache: cache,
-      place: place, queries: buffers.floats(.absorbedQuery), mixed: buffers.floats(.latentMixed),
+      layer: layer, queries: buffers.floats(.absorbedQuery), mixed: buffers.floats(.latentMixed),
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
       scale: Float(rules.attentionScale ?? 1 / width.squareRoot())
-    ).run(tokens: chunk.tokens, at: chunk.first, on: products.pool)
-    expandValues(latent, tokens: chunk.tokens)
-    apply(latent.output, to: buffers.floats(.mixed), tokens: chunk.tokens, into: y)
+    ).run(batch, on: products.pool)
+    clock?.lap(.attention)
+    expandValues(latent, tokens: batch.rows)
+    clock?.lap(.latent)
+    apply(latent.output, to: buffers.floats(.mixed), tokens: batch.rows, into: y)
+    clock?.lap(.attentionOutput)
   }
 
   // queries (t, h, p + w) = Q · x, or Q · norm(Q' · x);  keys (t, c) = K · x
@@ -99,7 +107,7 @@ extension Transformer {
     _ head: Int, of from: HeadRows, by matrix: PreparedMatrix, to: HeadRows, tokens: Int
   ) {
     guard tokens > 1 else {
-      products.multiply(from.row(0, head), by: [matrix], into: [to.row(0, head)])
+      products.multiply(from.row(0, head), tokens: 1, by: [matrix], into: [to.row(0, head)])
       return
     }
     let input = buffers.floats(.headInput)  // (t, columns)

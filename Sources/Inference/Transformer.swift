@@ -41,75 +41,82 @@ struct Transformer: @unchecked Sendable {
   var kernels: UnsafePointer<ck_kernels> { products.kernels.row }
   var rules: ForwardRules { model.architecture.forward }
   var hidden: Int { model.architecture.hiddenSize }
+  /// Told after each operator what was done.
+  var clock: OperatorClock? { products.pool.clock }
 
-  /// Runs a chunk of tokens of one sequence at positions `first ...`; the last hidden state stays in the buffer.
+  /// Runs tokens of one or several sequences; their last hidden states stay in the buffer, row by row.
   ///
-  /// - Precondition: at most a micro-batch of tokens, all in the vocabulary, with room in the context.
+  /// - Precondition: at most a micro-batch of tokens, all in the vocabulary, with room in their caches.
   /// - Parameter layers: runs only so many layers from the first on, to time a part.
-  func run(_ tokens: ArraySlice<Int32>, at first: Int, sequence: Int, layers: Int = .max) {
-    embed(tokens, at: first, into: buffers.floats(.hidden))
-    runStates(count: tokens.count, at: first, sequence: sequence, layers: layers)
+  func run(_ batch: Batch, layers: Int = .max) {
+    for part in batch.parts { embed(part, into: buffers.floats(.hidden)) }
+    clock?.lap(.embedding)
+    runStates(batch, layers: layers)
   }
 
-  /// Runs what lies in the buffer of hidden states through the layers, in place.
-  func runStates(count: Int, at first: Int, sequence: Int, layers: Int = .max) {
+  /// Runs what lies in the buffer of hidden states through the layers, in place; of the batch only the places count.
+  func runStates(_ batch: Batch, layers: Int = .max) {
     let x = buffers.floats(.hidden)  // (t, d)
-    rope.fill(from: first, count: count)
-    windowRope?.fill(from: first, count: count)
-    for index in model.layers.indices.prefix(layers) {
-      run(layer: model.layers[index], Chunk(tokens: count, first: first), cache.layer(index, sequence: sequence), x)
+    for part in batch.parts {
+      rope.fill(rows: part.rows, from: part.first)
+      windowRope?.fill(rows: part.rows, from: part.first)
     }
-  }
-
-  /// The tokens of one pass: how many, and the position of the first.
-  struct Chunk {
-    let tokens: Int
-    let first: Int
+    clock?.lap(.rotation)
+    for index in model.layers.indices.prefix(layers) { run(layer: index, batch, x) }
   }
 
   // sequential:  x += attention(norm(x));  x += feedForward(norm(x))
   // parallel:    x += attention(norm(x)) + feedForward(norm(x))
-  private func run(layer: PreparedLayer, _ chunk: Chunk, _ place: KVCache.Layer, _ x: UnsafeMutablePointer<Float>) {
+  private func run(layer index: Int, _ batch: Batch, _ x: UnsafeMutablePointer<Float>) {
+    let layer = model.layers[index]
     let part = buffers.floats(.projected)  // (t, d)
-    let input = normed(x, by: layer.attentionNorm, tokens: chunk.tokens)  // (t, d)
+    let input = normed(x, by: layer.attentionNorm, tokens: batch.rows)  // (t, d)
     switch layer.mixer {
-    case .attention(let attention): attend(attention, to: input, chunk, place, into: part)
-    case .latent(let latent): attend(latent, to: input, chunk, place, into: part)
+    case .attention(let attention): attend(attention, to: input, batch, layer: index, into: part)
+    case .latent(let latent): attend(latent, to: input, batch, layer: index, into: part)
     }
     if rules.residual == .parallel {
-      let own = layer.feedForwardNorm.map { normed(x, by: $0, tokens: chunk.tokens) }
-      add(part, after: layer.attentionPostNorm, tokens: chunk.tokens, to: x)
-      feedForward(layer.feedForward, own ?? input, tokens: chunk.tokens, into: part)
+      let own = layer.feedForwardNorm.map { normed(x, by: $0, tokens: batch.rows) }
+      add(part, after: layer.attentionPostNorm, tokens: batch.rows, to: x)
+      feedForward(layer.feedForward, own ?? input, tokens: batch.rows, into: part)
     } else {
-      add(part, after: layer.attentionPostNorm, tokens: chunk.tokens, to: x)
-      let own = normed(x, by: layer.feedForwardNorm, tokens: chunk.tokens)
-      feedForward(layer.feedForward, own, tokens: chunk.tokens, into: part)
+      add(part, after: layer.attentionPostNorm, tokens: batch.rows, to: x)
+      let own = normed(x, by: layer.feedForwardNorm, tokens: batch.rows)
+      feedForward(layer.feedForward, own, tokens: batch.rows, into: part)
     }
-    add(part, after: layer.feedForwardPostNorm, tokens: chunk.tokens, to: x)
+    add(part, after: layer.feedForwardPostNorm, tokens: batch.rows, to: x)
   }
 
-  /// The logits (vocabulary) of one token of the last chunk.
-  func logits(token: Int) -> UnsafeMutablePointer<Float> {
-    let state = buffers.floats(.hidden) + token * hidden
+  /// The logits (rows, vocabulary) of some rows of the last pass, at most as many as the plan has room for.
+  func logits(rows: [Int]) -> UnsafeMutablePointer<Float> {
     let logits = buffers.floats(.logits)
     let vocabulary = model.head.matrix.rows
-    let normed = normed(state, by: model.outputNorm, tokens: 1)
-    watcher?(normed, 1, [model.head.matrix])
-    products.multiply(normed, by: [model.head.matrix], into: [logits])
-    if let bias = model.head.bias { kernels.pointee.add(bias, logits, Int64(vocabulary)) }
-    if rules.logitScale != 1 { ck_scale(logits, Float(rules.logitScale), Int64(vocabulary)) }
-    if let cap = rules.logitCap { ck_soft_cap(logits, Int64(vocabulary), Float(cap)) }
+    let states = buffers.floats(.projected)  // (rows, d)
+    for (index, row) in rows.enumerated() {
+      (states + index * hidden).update(from: buffers.floats(.hidden) + row * hidden, count: hidden)
+    }
+    let normed = normed(states, by: model.outputNorm, tokens: rows.count)
+    multiply(normed, tokens: rows.count, by: [model.head.matrix], into: [logits])
+    for row in rows.indices { finish(logits + row * vocabulary, count: Int64(vocabulary)) }
+    clock?.lap(.logits)
     return logits
   }
 
-  // x = scale · embedding[token] + positions[position]
-  func embed(_ tokens: ArraySlice<Int32>, at first: Int, into x: UnsafeMutablePointer<Float>) {
-    for (row, token) in tokens.enumerated() {
+  private func finish(_ logits: UnsafeMutablePointer<Float>, count: Int64) {
+    if let bias = model.head.bias { kernels.pointee.add(bias, logits, count) }
+    if rules.logitScale != 1 { ck_scale(logits, Float(rules.logitScale), count) }
+    if let cap = rules.logitCap { ck_soft_cap(logits, count, Float(cap)) }
+  }
+
+  // x = norm(scale · embedding[token]) + positions[position]
+  func embed(_ part: Batch.Part, into x: UnsafeMutablePointer<Float>) {
+    for (row, token) in zip(part.rows, part.tokens) {
       model.embedding.decode(row: Int(token), into: x + row * hidden, with: kernels)
       if rules.embeddingScale != 1 { ck_scale(x + row * hidden, Float(rules.embeddingScale), Int64(hidden)) }
+      if let norm = model.embeddingNorm { normalise(x + row * hidden, norm, width: hidden, into: x + row * hidden) }
       guard let positions = model.positions else { continue }
       let learnt = buffers.floats(.projected)  // (d)
-      positions.decode(row: first + row + rules.positionOffset, into: learnt, with: kernels)
+      positions.decode(row: part.first + row - part.row + rules.positionOffset, into: learnt, with: kernels)
       kernels.pointee.add(learnt, x + row * hidden, Int64(hidden))
     }
   }
@@ -123,6 +130,7 @@ struct Transformer: @unchecked Sendable {
     products.pool.forEachChunk(of: tokens, grain: 16) { _, rows in
       for row in rows { normalise(x + row * hidden, norm, width: hidden, into: y + row * hidden) }
     }
+    clock?.lap(.norm)
     return UnsafePointer(y)
   }
 
@@ -154,18 +162,15 @@ struct Transformer: @unchecked Sendable {
         ck_add_scaled(part + start, scale, x + start, count)
       }
     }
+    clock?.lap(.residual)
   }
 
-  /// One token goes through matrix-vector products, more through blocked ones.
+  /// A few tokens go through matrix-vector products, more through blocked ones.
   func multiply(
     _ x: UnsafePointer<Float>, tokens: Int, by matrices: [PreparedMatrix], into outputs: [UnsafeMutablePointer<Float>]
   ) {
     watcher?(x, tokens, matrices)
-    if tokens == 1 {
-      products.multiply(x, by: matrices, into: outputs)
-    } else {
-      products.multiply(x, tokens: tokens, by: matrices, into: outputs)
-    }
+    products.multiply(x, tokens: tokens, by: matrices, into: outputs)
   }
 
   /// y = x · Wᵀ + b for each token.

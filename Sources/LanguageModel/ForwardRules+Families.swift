@@ -37,8 +37,16 @@ extension ForwardRules {
       rules.routing.score = .softmaxOfChosen
       rules.routing.normalises = false
     },
+    "bloom": { rules, hidden in
+      biased(.geluTanh)(&rules, hidden)
+      rules.distanceBias = DistanceBias()
+    },
+    "mpt": biased(.gelu),
     "qwen2_moe": { rules, _ in rules.routing.normalises = false },
-    "deepseek_v2": { rules, _ in rules.routing.normalises = false },
+    "deepseek_v2": { rules, hidden in
+      neighbours(&rules, hidden)
+      rules.routing.normalises = false
+    },
     "deepseek_v3": { rules, _ in rules.routing.score = .sigmoid },
   ]
 

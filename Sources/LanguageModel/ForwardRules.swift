@@ -51,9 +51,15 @@ package struct ForwardRules: Sendable, Equatable {
   package var routing = RoutingRules()
   /// What a learnt norm weight misses: Gemma's own checkpoints store w and multiply by 1 + w, GGUF files store 1 + w.
   package var normOffset = 0.0
+  /// Scores fall with distance, in place of a rotation or learnt positions (ALiBi: Bloom, MPT).
+  package var distanceBias: DistanceBias?
   /// The rows of a fused projection stand group by group, a group's queries, its key, its value (checkpoints of
   /// Falcon's second generation and GPT-NeoX), in place of all queries, all keys, all values.
   package var fusesByGroup = false
+  /// Matrices that checkpoints store as (inputs, outputs): GPT-2's, gpt-oss's experts.
+  package var transposedRoles: Set<TensorRole> = []
+  /// Outputs 2i and 2i + 1 of an expert's fused matrix are gate i and up i (gpt-oss), in place of all gates, all ups.
+  package var alternatesGateAndUp = false
   /// Rows of a learnt position table before position 0 (OPT: 2).
   package var positionOffset = 0
 
@@ -71,6 +77,25 @@ package struct QueryGrowth: Sendable, Equatable {
   package init(scale: Double, length: Double) {
     self.scale = scale
     self.length = length
+  }
+}
+
+/// Attention with linear biases (Press, Smith and Lewis, arXiv 2108.12409): a score loses slope · distance.
+package struct DistanceBias: Sendable, Equatable {
+  /// Head i of n, a power of two, has the slope 2^(−maximum · i / n), i from 1.
+  package var maximum = 8.0
+  /// The bias is multiplied by the attention's scale, too (Falcon).
+  package var isScaled = false
+
+  package init() {}
+
+  /// The binary logarithm of each head's slope. A count that is no power of two takes the next smaller power's slopes,
+  /// then every other one of the next larger's.
+  package func slopeExponents(heads: Int) -> [Double] {
+    guard heads > 0 else { return [] }
+    let power = 1 << (Int.bitWidth - 1 - heads.leadingZeroBitCount)
+    let own = (1...power).map { -maximum * Double($0) / Double(power) }
+    return own + (0..<heads - power).map { -maximum * Double(2 * $0 + 1) / Double(2 * power) }
   }
 }
 

@@ -9,6 +9,8 @@ package struct LanguageModelDescription: Sendable {
   package var provenance: Provenance
   /// What a reader of the description should know: an unknown model type, a part that is left out.
   package var notes: [DescriptionNote]
+  /// For a student, the model on whose answers it was trained; `name` is then that model's.
+  package var teacher: String?
 
   package init(
     name: String, architecture: ModelArchitecture, inventory: TensorInventory, provenance: Provenance,

@@ -40,7 +40,7 @@ package enum TensorRole: UInt8, Sendable, CaseIterable, Hashable {
   case feedForwardGateUp, feedForwardDown, feedForwardDownBias
   // Mixture of experts: stacks of matrices, one per expert.
   case router, routerBias, routerCorrection
-  case expertGate, expertGateBias, expertUp, expertUpBias, expertGateUp, expertDown, expertDownBias
+  case expertGate, expertGateBias, expertUp, expertUpBias, expertGateUp, expertGateUpBias, expertDown, expertDownBias
   case sharedExpertGate, sharedExpertUp, sharedExpertDown, sharedExpertRouter
   case latentExpertDown, latentExpertUp, latentExpertNorm
 
@@ -53,13 +53,15 @@ package enum TensorRole: UInt8, Sendable, CaseIterable, Hashable {
   case shortConvolutionInput, shortConvolution, shortConvolutionOutput
   case recurrentOther
 
+  /// A table that modelling code saved beside what it learnt: causal masks, frequencies of a rotation.
+  case savedConstant
   /// Any tensor that no other role names; its own name is kept by the inventory.
   case other
 
   /// Not a learnt number: left out of parameter counts.
   package var isConstant: Bool {
     switch self {
-    case .ropeFactors, .ropeFactorsLong, .ropeFactorsShort: true
+    case .ropeFactors, .ropeFactorsLong, .ropeFactorsShort, .savedConstant: true
     default: false
     }
   }
@@ -67,7 +69,9 @@ package enum TensorRole: UInt8, Sendable, CaseIterable, Hashable {
   /// A stack with one matrix per routed expert, of which a token visits a few.
   package var isRoutedExpert: Bool {
     switch self {
-    case .expertGate, .expertGateBias, .expertUp, .expertUpBias, .expertGateUp, .expertDown, .expertDownBias: true
+    case .expertGate, .expertGateBias, .expertUp, .expertUpBias, .expertGateUp, .expertGateUpBias, .expertDown,
+      .expertDownBias:
+      true
     default: false
     }
   }

@@ -46,7 +46,18 @@ extension ModelFile {
     let weights = try SafetensorsFiles.inFolder(folder)
     let provenance: LanguageModelDescription.Provenance =
       weights == nil ? .configuration(path: configuration) : .safetensors(path: folder)
-    return ModelFile(description: try describe(configuration, provenance), weights: weights)
+    return try withWeights(try describe(configuration, provenance), weights, configuration)
+  }
+
+  /// A quantised checkpoint's tensors are other ones than its configuration's.
+  private static func withWeights(
+    _ description: LanguageModelDescription, _ files: SafetensorsFiles?, _ configuration: String
+  ) throws(ModelFileError) -> ModelFile {
+    guard let files else { return ModelFile(description: description) }
+    let weights = try CheckpointWeights.reading(files, configuration: configuration)
+    var description = description
+    if weights is CheckpointWeights { description.inventory = weights.inventory }
+    return ModelFile(description: description, weights: weights)
   }
 
   private static func openSafetensors(_ path: String) throws(ModelFileError) -> ModelFile {
@@ -56,7 +67,7 @@ extension ModelFile {
     guard FileSystem.isFile(configuration) else {
       throw .notAModel(path: path, reason: "safetensors hold no shapes of the model, and '\(configuration)' is missing")
     }
-    return ModelFile(description: try describe(configuration, .safetensors(path: path)), weights: weights)
+    return try withWeights(try describe(configuration, .safetensors(path: path)), weights, configuration)
   }
 
   private static func describe(

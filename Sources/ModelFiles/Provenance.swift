@@ -12,4 +12,6 @@ package enum Provenance {
   package static let stepsKey = "anprobe.steps"
   /// What the weights of the squared errors came from: nothing, or a text.
   package static let calibrationKey = "anprobe.calibration"
+  /// How the weights were trained here: text, steps, rate, teacher.
+  package static let trainingKey = "anprobe.training"
 }

@@ -13,8 +13,23 @@ package struct AccuracyAnswer: Sendable {
   package var rows: [AccuracyRow]
   package var efficiencies: EngineEfficiencies
   package var validations: [CrossValidation]
-  /// Published figures that could not be used, by reason.
-  package var unused: [(reason: String, count: Int)]
+  /// Published figures that could not be used, by quantity and reason.
+  package var unused: [UnusedFigures]
+  package var memories: [MemoryObservation]
+  package var powers: PowerValidation
+}
+
+/// Published figures that no prediction is held against, and why.
+package struct UnusedFigures: Sendable {
+  package var quantity: String
+  package var reason: String
+  package var count: Int
+
+  init(_ quantity: String, _ leftOut: LeftOut) {
+    self.quantity = quantity
+    reason = leftOut.reason
+    count = leftOut.count
+  }
 }
 
 extension PlanningSession {
@@ -23,14 +38,27 @@ extension PlanningSession {
   /// Refits every group of engines without each machine in turn and holds the predictions against what was measured.
   package func accuracy() throws -> AccuracyAnswer {
     let builder = try ObservationBuilder(models: models(), machines: machines())
-    let (observations, unused) = builder.observations(try SpeedTable.rows(library))
+    let speeds = try SpeedTable.contents(library)
+    let (observations, unused) = builder.observations(speeds.rows)
+    let memories = try memoryObservations()
+    let powers = try powerValidation()
+    let qualities = try qualityValidations()
     let groups = Dictionary(grouping: observations) { EngineGroup($0.engine, $0.kind) }
     let present = EngineGroup.allCases.filter { groups[$0] != nil }
     let validations = Fitting.parallel(present.count) { CrossValidation(present[$0], groups[present[$0]] ?? []) }
     let efficiencies = EngineEfficiencies(
       groups: Dictionary(uniqueKeysWithValues: validations.map { ($0.group, EngineEfficiencies.Group($0)) }))
     return AccuracyAnswer(
-      rows: Self.table(validations), efficiencies: efficiencies, validations: validations, unused: unused)
+      rows: Self.table(validations) + Self.table(memories.observations) + Self.table(powers.validation)
+        + Self.table(qualities.rows),
+      efficiencies: efficiencies,
+      validations: validations,
+      unused: (speeds.leftOut + unused).map { UnusedFigures("speed", $0) } + memories.unused
+        + powers.unused
+        + [
+          UnusedFigures(
+            "loss", LeftOut(reason: "variant that one model alone has figures of", count: qualities.alone))
+        ], memories: memories.observations, powers: powers.validation)
   }
 
   private static func table(_ validations: [CrossValidation]) -> [AccuracyRow] {
@@ -66,22 +94,15 @@ extension PublishedSpeed {
 /// Turns published speeds into what the time model reads.
 struct ObservationBuilder {
   private let models: [String: ModelCatalogue.Entry]
-  private let machines: [String: HardwareProfile]
+  let machines: [String: HardwareProfile]
 
   init(models: ModelCatalogue, machines: MachineCatalogue) {
     self.models = Dictionary(models.entries.map { ($0.name, $0) }) { first, _ in first }
     self.machines = Dictionary(machines.machines.map { ($0.name, $0.profile) }) { first, _ in first }
   }
 
-  func observations(_ rows: [PublishedSpeed]) -> ([SpeedObservation], [(reason: String, count: Int)]) {
-    let names = Array(Set(rows.map(\.model))).sorted()
-    let described = Fitting.parallel(names.count) { index in
-      (names[index], models[names[index]].flatMap { try? $0.description() })
-    }
-    let descriptions = Dictionary(
-      uniqueKeysWithValues: described.map { name, value in
-        (name, value.map { ($0, TensorCensus($0)) })
-      })
+  func observations(_ rows: [PublishedSpeed]) -> ([SpeedObservation], [LeftOut]) {
+    let descriptions = descriptions(rows.map(\.model))
     var observations: [SpeedObservation] = []
     var unused: [String: Int] = [:]
     for row in rows {
@@ -94,7 +115,19 @@ struct ObservationBuilder {
       case .failure(let failure): unused[failure.reason, default: 0] += 1
       }
     }
-    return (observations, unused.map { (reason: $0.key, count: $0.value) }.sorted { $0.reason < $1.reason })
+    return (observations, unused.map { LeftOut(reason: $0.key, count: $0.value) }.sorted { $0.reason < $1.reason })
+  }
+
+  /// Those of the catalogue, each with its census.
+  func descriptions(_ models: [String]) -> [String: (LanguageModelDescription, TensorCensus)?] {
+    let names = Array(Set(models)).sorted()
+    let described = Fitting.parallel(names.count) { index in
+      (names[index], self.models[names[index]].flatMap { try? $0.description() })
+    }
+    return Dictionary(
+      uniqueKeysWithValues: described.map { name, value in
+        (name, value.map { ($0, TensorCensus($0)) })
+      })
   }
 
   private func observation(

@@ -27,7 +27,7 @@ extension PlanningSession {
     let archive = try Archive(path: folders.archive)
     let before = LoadReading.now()
     var calibration = try Calibrator(machine: profile, toolVersion: toolVersion, progress: progress)
-      .calibrate(threads: threads ?? profile.processor.usableCores)
+      .calibrate(threads: threads)
     calibration.warnings += LoadReading.doubts(between: before, and: LoadReading.now()).map(\.message)
     try archive.save(calibration, machine: profile.fingerprint)
     return calibration

@@ -15,19 +15,15 @@ package struct CompressingOptions: Sendable {
   /// Tokens of the text that are run at most.
   package var calibrationTokens: Int
   package var pruning: PruningChoice
-  /// GPTQ takes the columns with the largest inputs first.
-  package var ordersColumns: Bool
   package var roundsToNearest: Bool
   package var running: MeasuringOptions
 
   package init(
     calibration: String? = nil, calibrationTokens: Int = 32_768, pruning: PruningChoice = PruningChoice(),
-    ordersColumns: Bool = false, roundsToNearest: Bool = false,
-    running: MeasuringOptions
+    roundsToNearest: Bool = false, running: MeasuringOptions
   ) {
     self.calibration = calibration
     self.pruning = pruning
-    self.ordersColumns = ordersColumns
     self.roundsToNearest = roundsToNearest
     self.calibrationTokens = calibrationTokens
     self.running = running
@@ -41,11 +37,11 @@ extension PlanningSession {
   ) throws -> CompressionRecord {
     let machine = try profile(of: .here)
     let file = try self.file(of: .path(path))
-    let pool = try ThreadPool(count: options.running.threads ?? machine.processor.usableCores)
+    let pool = try ThreadPool(count: options.running.threads ?? ThreadChoice(machine).threads)
     defer { pool.stop() }
     var request = CompressionRequest(
       source: file, variant: variant, output: output, pruning: options.pruning,
-      ordersColumns: options.ordersColumns, roundsToNearest: options.roundsToNearest)
+      roundsToNearest: options.roundsToNearest)
     request.calibration = try options.calibration.map { try calibration($0, file, path, options, pool, machine) }
     let compressor = Compressor(
       toolVersion: options.running.toolVersion, pool: pool, progress: options.running.progress,

@@ -50,8 +50,8 @@ extension PlanningSession {
     let machine = try profile(of: .here)
     // An archive that cannot be written is told before the work, not after it.
     let archive = try Archive(path: folders.archive)
-    let model = try evaluated(path)
-    let other = try reference.map(evaluated)
+    let model = try evaluated(path, adapters: options.running.adapters)
+    let other = try reference.map { try evaluated($0) }
     let context = min(
       options.contextTokens, model.description.architecture.contextLength ?? .max,
       other?.description.architecture.contextLength ?? .max)
@@ -61,7 +61,7 @@ extension PlanningSession {
       text: text, method: options.method, contextTokens: context,
       strideTokens: options.strideTokens ?? max(1, context / 2),
       questions: (try options.tasks.map(Self.questions) ?? []) + probes, limit: options.limit,
-      keyValueFormat: options.keyValueFormat, threads: options.running.threads ?? machine.processor.usableCores)
+      keyValueFormat: options.keyValueFormat, threads: options.running.threads ?? ThreadChoice(machine).threads)
     let evaluator = Evaluator(
       machine: machine, kernels: try Self.kernels(options.running.kernels), toolVersion: options.running.toolVersion,
       progress: options.running.progress, isCancelled: options.running.isCancelled)
@@ -70,8 +70,8 @@ extension PlanningSession {
     return evaluation
   }
 
-  private func evaluated(_ path: String) throws -> EvaluatedModel {
-    let file = try self.file(of: .path(path))
+  private func evaluated(_ path: String, adapters: [AdapterReference] = []) throws -> EvaluatedModel {
+    let file = try self.file(of: .path(path), adapters: adapters)
     guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     let variant = file.metadata?.string(Provenance.variantKey) ?? "as the file has it"
     return EvaluatedModel(

@@ -25,6 +25,7 @@ package struct GeneratingOptions: Sendable {
   package var kernels: String?
   /// Whether weights are put into the order that the kernels read fastest.
   package var repacks: Bool
+  package var adapters: [AdapterReference] = []
 
   package init(
     prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
@@ -73,22 +74,54 @@ extension PlanningSession {
   package func generate(
     _ path: String, _ options: GeneratingOptions, isCancelled: () -> Bool, onText: (String) -> Void
   ) throws -> TextGenerator.Result {
-    let file = try self.file(of: .path(path))
-    guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     let tokenizer = try self.tokenizer(ofFile: path)
     let prompt = try tokens(of: options.prompt, in: tokenizer, path: path).tokens
+    return try withSession(of: path, options) { session in
+      let generator = TextGenerator(session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler))
+      return try generator.generate(prompt, count: options.count, isCancelled: isCancelled, onText: onText)
+    }
+  }
+
+  /// Continues texts together, as many at a time as the workload has sequences; each with the seed after the last one's.
+  ///
+  /// - Parameter onResult: gets each text as soon as it is complete, with the index of its prompt.
+  package func generate(
+    _ path: String, prompts: [String], _ options: GeneratingOptions, isCancelled: () -> Bool,
+    onResult: (Int, TextGenerator.Result) -> Void
+  ) throws -> [TextGenerator.Result] {
+    let tokenizer = try self.tokenizer(ofFile: path)
+    let inputs = prompts.map { tokenizer.encode($0, addsSpecial: true, parsesSpecial: true) }
+    let samplers = prompts.indices.map { index in
+      var settings = options.sampler
+      settings.seed &+= UInt64(index)
+      return Sampler(settings)
+    }
+    return try withSession(of: path, options) { session in
+      try BatchGenerator(session: session, tokenizer: tokenizer, tokensPerPass: Self.tokensPerPass).generate(
+        inputs, count: options.count, samplers: samplers, isCancelled: isCancelled, onResult: onResult)
+    }
+  }
+
+  /// Texts that decode wait for so many tokens of others' prompts at most.
+  private static let tokensPerPass = 128
+
+  /// Loads a file's weights where they fit.
+  private func withSession<Result>(
+    of path: String, _ options: GeneratingOptions, _ body: (InferenceSession) throws -> Result
+  ) throws -> Result {
+    let file = try self.file(of: .path(path), adapters: options.adapters)
+    guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     let machine = try profile(of: .here)
     var workload = options.workload
     workload.contextTokens = min(workload.contextTokens, file.description.architecture.contextLength ?? .max)
+    let threads = options.threads ?? ThreadChoice(machine).threads
     try Measurer.checkFit(
-      file.description, variant: "the file has it", workload: workload, on: machine,
-      threads: options.threads ?? machine.processor.usableCores)
-    let pool = try ThreadPool(count: options.threads ?? machine.processor.usableCores)
+      file.description, variant: "the file has it", workload: workload, on: machine, threads: threads)
+    let pool = try ThreadPool(count: threads)
     defer { pool.stop() }
-    let session = try InferenceSession(
-      architecture: file.description.architecture, weights: weights, workload: workload,
-      kernels: try Self.kernels(options.kernels, repacks: options.repacks), pool: pool)
-    var generator = TextGenerator(session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler))
-    return try generator.generate(prompt, count: options.count, isCancelled: isCancelled, onText: onText)
+    return try body(
+      InferenceSession(
+        architecture: file.description.architecture, weights: weights, workload: workload,
+        kernels: try Self.kernels(options.kernels, repacks: options.repacks), pool: pool))
   }
 }

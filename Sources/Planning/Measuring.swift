@@ -4,7 +4,7 @@ package import Compression
 package import CostModel
 package import Evidence
 internal import Hardware
-internal import Inference
+package import Inference
 package import JSONText
 internal import LanguageModel
 internal import ModelFiles
@@ -19,6 +19,10 @@ package struct MeasuringOptions: Sendable {
   package var kernels: String?
   /// Whether weights are put into the order that the kernels read fastest.
   package var repacks: Bool
+  /// Whether each operator of the forward pass is timed.
+  package var profiles = false
+  /// Only for a file as it is.
+  package var adapters: [AdapterReference] = []
   package var toolVersion: String
   package var progress: @Sendable (String) -> Void
   package var isCancelled: @Sendable () -> Bool
@@ -50,27 +54,34 @@ extension PlanningSession {
     // An archive that cannot be written is told before the work, not after it.
     let archive = try Archive(path: folders.archive)
     var weights: (any WeightSource)?
-    var description = try self.description(of: model)
+    var description = try self.description(of: model, for: variant)
     if variant == nil, case .path = model {
-      let file = try self.file(of: model)
+      let file = try self.file(of: model, adapters: options.adapters)
       weights = file.weights
       description = file.description
     }
     let name = variant?.name ?? (weights == nil ? CompressionVariant.original.name : "as the file has it")
-    let request = MeasurementRequest(
+    var request = MeasurementRequest(
       model: try (variant ?? .original).applied(to: description), variant: name, weights: weights, workload: workload,
-      threads: options.threads ?? machine.processor.usableCores, mode: weights == nil ? options.mode : .full,
+      threads: options.threads ?? ThreadChoice(machine).threads, mode: weights == nil ? options.mode : .full,
       samples: options.samples)
+    request.profiles = options.profiles
     let measurer = Measurer(
       machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
       toolVersion: options.toolVersion,
       progress: options.progress, isCancelled: options.isCancelled)
-    let measurement = try measurer.measure(request)
-    try archive.save(measurement)
+    var measurement = try measurer.measure(request)
+    var kept = measurement
+    kept.profile = nil
+    try archive.save(kept)
+    if options.threads == nil { measurement.threadsReason = ThreadChoice(machine).reason }
     return measurement
   }
 
-  static func kernels(_ name: String?, repacks: Bool = true) throws -> KernelSet {
+  /// A set of kernels by name, or the best one of this processor.
+  ///
+  /// - Throws: `LanguageRuntimeError.kernelsUnavailable` for a name that is none, or that does not run here.
+  package static func kernels(_ name: String?, repacks: Bool = true) throws -> KernelSet {
     let set = try name.map { name in
       guard let known = KernelSet.Name(rawValue: name) else {
         throw LanguageRuntimeError.kernelsUnavailable(name, available: KernelSet.available)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Compression
 internal import Foundation
 package import LanguageModel
 package import ModelFiles
@@ -39,10 +40,53 @@ extension PlanningSession {
     }
   }
 
+  /// The model that a variant starts from: the model itself, or its student under its name.
+  ///
+  /// - Throws: `CompressionError.notApplicable` for a student that is no smaller.
+  func description(
+    of reference: ModelReference, for variant: CompressionVariant?
+  ) throws -> LanguageModelDescription {
+    let teacher = try description(of: reference)
+    guard let name = variant?.student else { return teacher }
+    var student = try description(of: ModelReference(name))
+    guard student.parametersTotal < teacher.parametersTotal else {
+      throw CompressionError.notApplicable(
+        step: "student:\(name)", model: teacher.name, reason: "the student has no fewer weights than its teacher")
+    }
+    student.name = teacher.name
+    student.teacher = teacher.name
+    return student
+  }
+
   /// The opened files of a model that is a path.
   package func file(of reference: ModelReference) throws -> ModelFile {
     guard case .path(let path) = reference else { throw PlanningError.noSuchPath("\(reference)") }
     guard FileManager.default.fileExists(atPath: path) else { throw PlanningError.noSuchPath(path) }
     return try ModelFile.open(path)
+  }
+
+  /// The same with adapters beside its matrices.
+  package func file(of reference: ModelReference, adapters: [AdapterReference]) throws -> ModelFile {
+    try file(of: reference).adapted(by: adapters.map { (try AdapterFile.open($0.path), Float($0.scale)) })
+  }
+}
+
+/// An adapter's file or folder, and what its sum is multiplied with.
+package struct AdapterReference: Sendable, Equatable {
+  package var path: String
+  package var scale: Double
+
+  package init(path: String, scale: Double = 1) {
+    self.path = path
+    self.scale = scale
+  }
+
+  /// Reads `PATH` or `PATH=SCALE`.
+  package init(parsing text: String) {
+    if let sign = text.lastIndex(of: "="), let scale = Double(text[text.index(after: sign)...]), scale.isFinite {
+      self.init(path: String(text[..<sign]), scale: scale)
+    } else {
+      self.init(path: text)
+    }
   }
 }

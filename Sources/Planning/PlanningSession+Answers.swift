@@ -24,7 +24,10 @@ extension PlanningSession {
   package func variants(of model: ModelReference) throws -> [CostEstimate] {
     let estimator = try self.estimator(model, PlanningRequest())
     return try (CompressionVariant.offered + CompressionVariant.examples).compactMap { variant in
-      do { return try estimator.restructured(for: variant).estimate(variant) } catch CompressionError.notApplicable {
+      do {
+        guard variant.student != nil else { return try estimator.restructured(for: variant).estimate(variant) }
+        return try self.estimator(model, PlanningRequest(), for: variant).estimate(variant)
+      } catch CompressionError.notApplicable {
         return nil
       }
     }

@@ -64,7 +64,7 @@ extension PlanningSession {
   package func estimator(
     _ model: ModelReference, _ request: PlanningRequest, for variant: CompressionVariant = .original
   ) throws -> CostEstimator {
-    let description = try variant.restructured(try self.description(of: model))
+    let description = try variant.restructured(try self.description(of: model, for: variant))
     return CostEstimator(
       description, on: try platform(request), workload: request.workload, quality: try quality())
   }

@@ -8,40 +8,69 @@ internal import Quantities
 internal import Runner
 
 extension PlanningSession {
-  /// The formats with kernels of their own, every matrix in one of them.
-  package static let fastVariants = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_k", "q6_k"]
+  /// Every format that the runtime has kernels for, then some that it decodes first.
+  package static let runtimeVariants =
+    [
+      "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq4_nl",
+      "iq4_xs", "mxfp4",
+    ] + decodedVariants
+  /// One of each kind of codebook: they are slow to run.
+  package static let decodedVariants = ["iq1_s", "iq2_xs", "iq3_s", "tq2_0"]
+  /// A format of floats, one of integers and a mixture.
+  package static let quickVariants = ["f16", "q8_0", "q4_k_m"]
+  /// Those of Hugging Face checkpoints, and combinations.
+  package static let checkpointVariants = [
+    "awq4-g128", "gptq4-g128", "nf4", "nf4-dq", "int8", "w8a8", "fp8", "nf4-dq+lora-16",
+    "depth-8+lora-16-merged+awq4-g128",
+  ]
 
-  /// Holds the estimates of models × variants against runs of the same, which are kept.
+  /// Models and the variants of each.
+  package typealias ValidationCases = [(model: ModelReference, variants: [CompressionVariant])]
+
+  /// One model in every format of the runtime, and others in a few: minutes.
+  ///
+  /// - Parameter isQuick: a few formats of one model: a minute.
+  package static func usualCases(isQuick: Bool) throws -> ValidationCases {
+    func variants(_ names: [String]) throws -> [CompressionVariant] {
+      try names.map { try CompressionVariant(parsing: $0) }
+    }
+    let first = ModelReference("TinyLlama-1.1B")
+    guard !isQuick else { return [(first, try variants(quickVariants))] }
+    let others = ["Qwen2.5-0.5B", "Meta-Llama-3-8B"].map(ModelReference.init)
+    return try [(first, variants(runtimeVariants))] + others.map { ($0, try variants(quickVariants)) }
+  }
+
+  /// Holds the estimates of models and variants against runs of the same, which are kept.
   ///
   /// Speed is measured as the options say; memory always on the whole model, where it fits.
   /// - Parameter calibrates: measures the kernels before each model, since rates age with the load of the machine.
   package func validate(
-    _ models: [ModelReference], _ variants: [CompressionVariant], _ workload: Workload, _ options: MeasuringOptions,
-    calibrates: Bool
+    _ cases: ValidationCases, _ workload: Workload, _ options: MeasuringOptions, calibrates: Bool
   ) throws -> Validation {
     let archive = try Archive(path: folders.archive)
     let quality = try self.quality()
     var validation = Validation()
-    for model in models {
+    for (model, variants) in cases {
       let description = try self.description(of: model)
       if calibrates, !options.isCancelled() {
         _ = try calibrate(threads: options.threads, toolVersion: options.toolVersion, progress: options.progress)
       }
       let machine = try profile(of: .here)
       let platform = Platform(machine, engine: .anprobe, threads: options.threads)
-      let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
       let measurer = Measurer(
         machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
         toolVersion: options.toolVersion,
         progress: options.progress, isCancelled: options.isCancelled)
       for variant in variants where !options.isCancelled() {
+        let description = try self.description(of: model, for: variant)
+        let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
         let estimate = try estimator.restructured(for: variant).estimate(variant)
         let request = MeasurementRequest(
           model: try variant.applied(to: description), variant: variant.name, workload: workload,
           threads: platform.threads, mode: options.mode, samples: options.samples)
         for result in try Self.runs(measurer, request) {
           if case .success(let measurement) = result { try archive.save(measurement) }
-          validation.add(estimate, result)
+          validation.add(estimate, result, request.model.inventory.kernelSupport)
         }
       }
     }
@@ -71,28 +100,30 @@ extension PlanningSession {
 
 extension Validation {
   /// Adds a row for every quantity that both sides know.
-  fileprivate mutating func add(_ estimate: CostEstimate, _ result: Result<Measurement, RunnerError>) {
+  fileprivate mutating func add(
+    _ estimate: CostEstimate, _ result: Result<Measurement, RunnerError>, _ kernels: KernelSupport
+  ) {
     switch result {
     case .failure(let error):
       skipped.append(Skipped(model: estimate.model, variant: estimate.variant.name, reason: error.message))
-    case .success(let measurement): add(estimate, measurement)
+    case .success(let measurement): add(estimate, measurement, kernels)
     }
   }
 
   /// Adds what one measurement tells.
-  mutating func add(_ estimate: CostEstimate, _ measurement: Measurement) {
-    add(estimate, .memory, estimate.memory.total, measurement.peakResident.value?.magnitude)
-    add(estimate, .prefill, estimate.prefill, measurement.prefill?.tokensPerSecond.median)
-    add(estimate, .decode, estimate.decode, measurement.decode?.tokensPerSecond.median)
+  mutating func add(_ estimate: CostEstimate, _ measurement: Measurement, _ kernels: KernelSupport = .fast) {
+    add(estimate, kernels, .memory, estimate.memory.total, measurement.peakResident.value?.magnitude)
+    add(estimate, kernels, .prefill, estimate.prefill, measurement.prefill?.tokensPerSecond.median)
+    add(estimate, kernels, .decode, estimate.decode, measurement.decode?.tokensPerSecond.median)
   }
 
   private mutating func add<Value: Quantities.Quantity>(
-    _ estimate: CostEstimate, _ quantity: Quantity, _ value: Known<Value>, _ measured: Double?
+    _ estimate: CostEstimate, _ kernels: KernelSupport, _ quantity: Quantity, _ value: Known<Value>, _ measured: Double?
   ) {
     guard let measured, let middle = value.value, let low = value.low, let high = value.high else { return }
     rows.append(
       Row(
         model: estimate.model, variant: estimate.variant.name, quantity: quantity, estimate: middle.magnitude,
-        low: low.magnitude, high: high.magnitude, measured: measured))
+        low: low.magnitude, high: high.magnitude, measured: measured, kernels: kernels))
   }
 }

@@ -146,7 +146,7 @@ extension FitReport {
         "Weights: the sum over the model's tensors in the variant's formats; exact.",
         "KV cache, compute and overhead: the engine's own rules; for the built-in runtime the buffers that it allocates.",
         "Speeds: \(speedBasis).",
-        "Energy: \(platform.energy.power.source ?? platform.energy.power.reason ?? "unknown").",
+        "Energy: \(platform.energy.reason ?? platform.energy.source).",
         "Loss: ln(perplexity / perplexity of the original) as published for other models, with the spread between them; "
           + "it hides losses of knowledge and of long context.",
         "An interval holds the middle 80 % of what is expected. Unknown is written unknown and never counted as zero.",

@@ -91,7 +91,7 @@ package struct FitReport: Sendable {
     }
     facts += [
       ("Usable memory", "\(Text.known(platform.capacity.usable)): \(platform.capacity.label)"), ("Speeds", speedSource),
-      ("Power while decoding", Text.known(platform.energy.power)),
+      ("Energy", platform.energy.reason ?? platform.energy.source),
     ]
     return [
       .heading("The machine"),

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Compression
 internal import LanguageModel
 
 /// What a calibration measures, and how much of it.
 struct CalibrationPlan {
   /// Formats with kernels of their own get every size; the others, which are decoded first, fewer.
-  let fast: [BlockFormat] = [
-    .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k, .iq4_nl, .iq4_xs, .mxfp4,
-  ]
-  let decoded: [BlockFormat] = [
-    .q8_1, .q8_k, .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .tq1_0, .tq2_0,
-  ]
+  let fast =
+    BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .fast }.map(RuntimeFormat.init)
+    + RuntimeFormat.groups
+  let decoded = BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .portable }
+    .map(RuntimeFormat.init)
   /// Rounds over all formats: a disturbance hits one round of each, not all rounds of one.
   let rounds = 11
   let decodedRounds = 3
@@ -21,14 +21,27 @@ struct CalibrationPlan {
   let decodedJobBytes = 1 << 20
   /// Bytes of one matrix-vector job: a small layer's, a large layer's, an output head.
   let jobBytes = [1 << 20, 8 << 20, 48 << 20]
+  /// The job that threads are counted with: a layer's.
+  let trialJobBytes = 8 << 20
   let columns = 2048
   /// Tokens of a product with many vectors, and its matrix.
   let tokens = 512
   let productRows = 2048
   let productColumns = [2048]
+  /// Vectors of a product with a few, up to what the kernels for a few take at once and twice that; bytes of its matrix,
+  /// and of all that one sample walks through.
+  let fewTokens = [4, 8, 16]
+  let fewBytes = 8 << 20
+  let fewWalkBytes = 32e6
   /// Head widths of the attention that is measured.
   let headWidths = [64, 128]
-  let context = 576
+  /// Positions that a token sees: of a usual conversation, and more than the near caches hold.
+  let contexts = [576, 4096]
+  let promptAttentionRepeats = 2
+  /// Layers with a cache of their own.
+  let attentionLayers = 8
+  /// Some milliseconds of multiply-adds.
+  let peakRounds = 1 << 20
   /// Passes without products per sample.
   let passRepeats = 20
 }

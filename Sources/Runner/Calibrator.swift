@@ -30,24 +30,34 @@ package struct Calibrator {
     self.progress = progress
   }
 
-  private var regionBytes: ByteCount {
+  private var regionBytes: ByteCount { Self.regionBytes(of: machine) }
+
+  static func regionBytes(of machine: HardwareProfile) -> ByteCount {
     let cache = machine.processor.lastLevelCache?.size ?? .mebibytes(32)
-    let wanted = min(Self.largestRegion, max(Self.leastRegion, cache * Self.coldCaches))
+    let wanted = min(largestRegion, max(leastRegion, cache * coldCaches))
     // A small machine must not be pushed into swap by its own calibration.
     return min(wanted, (machine.memory.usable.value ?? wanted) / 8)
   }
 
+  /// - Parameter threads: nil takes the count that proves fastest.
   /// - Throws: `LanguageRuntimeError` when memory or threads are refused.
-  package func calibrate(threads: Int) throws(LanguageRuntimeError) -> Calibration {
+  package func calibrate(threads: Int?) throws(LanguageRuntimeError) -> Calibration {
     let start = Timing.now()
     let resident = ResidentMemory.now()
+    let trials = try self.trials()
+    let threads = threads ?? ThreadChoice.best(of: trials)?.threads ?? machine.processor.usableCores
     var samples = RateSamples(threads: threads)
+    for trial in trials {
+      samples.add(.init(.decodeTrial, threads: trial.threads), trial.decode)
+      samples.add(.init(.prefillTrial, threads: trial.threads), trial.prefill)
+    }
     let pool = try ThreadPool(count: threads)
     defer { pool.stop() }
     let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
     try readBandwidth(&samples, most: threads)
+    peaks(probe, &samples)
     products(probe, &samples)
-    try attention(pool, &samples)
+    try attention(probe, &samples)
     let barrier = self.barrier(probe)
     let overheads =
       [Calibration.Overhead(.barrier, threads: threads, amount: barrier.middle, low: barrier.low, high: barrier.high)]
@@ -56,6 +66,30 @@ package struct Calibrator {
     return Calibration(
       date: Timing.date(), toolVersion: toolVersion, kernelSet: kernels.name.rawValue,
       duration: Seconds(Timing.now() - start), rates: samples.rates, overheads: overheads, warnings: samples.warnings)
+  }
+
+  /// What threads are counted by: a format that most machines run well.
+  private static let trialFormat = RuntimeFormat(.q8_0)
+
+  /// The same two products with each count of threads.
+  private func trials() throws(LanguageRuntimeError) -> [ThreadChoice.Trial] {
+    var trials: [ThreadChoice.Trial] = []
+    for count in ThreadChoice.candidates(for: machine.processor) {
+      progress("products with \(count) \(count == 1 ? "thread" : "threads")")
+      let pool = try ThreadPool(count: count)
+      defer { pool.stop() }
+      let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
+      probe.use(Self.trialFormat)
+      var (decode, prefill) = (RateSamples(threads: count), RateSamples(threads: count))
+      for _ in 0..<plan.repeats {
+        matvecs(probe, Self.trialFormat, [plan.trialJobBytes], &decode)
+        gemm(probe, Self.trialFormat, &prefill)
+      }
+      trials.append(
+        .init(
+          threads: count, decode: decode.rates.first?.perSecond ?? 0, prefill: prefill.rates.first?.perSecond ?? 0))
+    }
+    return trials
   }
 
   private static func process(_ resident: ByteCount?, threads: Int) -> [Calibration.Overhead] {
@@ -82,17 +116,34 @@ package struct Calibrator {
     }
   }
 
+  /// Multiply-adds in registers: what no product can exceed.
+  private func peaks(_ probe: KernelProbe, _ samples: inout RateSamples) {
+    progress("multiplying in registers")
+    for (operation, ofIntegers) in [(Calibration.Rate.Operation.floatPeak, false), (.integerPeak, true)] {
+      for _ in 0..<plan.repeats {
+        var operations = 0.0
+        let seconds = Timing.seconds {
+          operations = probe.multiplyAdds(ofIntegers: ofIntegers, rounds: plan.peakRounds)
+        }
+        if operations > 0 { samples.add(.init(operation), operations / seconds) }
+      }
+    }
+  }
+
   private func products(_ probe: KernelProbe, _ samples: inout RateSamples) {
     for round in 0..<plan.rounds {
       for format in plan.fast {
-        progress("products in \(format.rawValue), round \(round + 1) of \(plan.rounds)")
+        progress("products in \(format.name), round \(round + 1) of \(plan.rounds)")
         probe.use(format)
         matvecs(probe, format, plan.jobBytes, &samples)
-        if round < plan.batchRounds { gemm(probe, format, &samples) }
+        if round < plan.batchRounds {
+          gemm(probe, format, &samples)
+          few(probe, format, &samples)
+        }
       }
       guard round < plan.decodedRounds else { continue }
       for format in plan.decoded {
-        progress("products in \(format.rawValue), round \(round + 1) of \(plan.decodedRounds)")
+        progress("products in \(format.name), round \(round + 1) of \(plan.decodedRounds)")
         probe.use(format)
         matvecs(probe, format, [plan.decodedJobBytes], &samples)
         if round == 0 { gemm(probe, format, &samples) }
@@ -102,7 +153,7 @@ package struct Calibrator {
 
   /// One walk through the region per job size.
   private func matvecs(
-    _ probe: KernelProbe, _ format: BlockFormat, _ sizes: [Int], _ samples: inout RateSamples
+    _ probe: KernelProbe, _ format: RuntimeFormat, _ sizes: [Int], _ samples: inout RateSamples
   ) {
     let isDirect = probe.isDirect(format)
     for size in sizes {
@@ -114,41 +165,77 @@ package struct Calibrator {
         while Double(bytes) < target * 0.9 { bytes += probe.matvec(rows: rows, columns: plan.columns) }
       }
       samples.add(
-        .init(.matvec, format: format.rawValue, operandBytes: size, columns: plan.columns), Double(bytes) / seconds)
+        .init(.matvec, format: format.name, operandBytes: size, columns: plan.columns), Double(bytes) / seconds)
     }
   }
 
-  private func gemm(_ probe: KernelProbe, _ format: BlockFormat, _ samples: inout RateSamples) {
+  private func gemm(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
     for columns in plan.productColumns {
       let rows = probe.isDirect(format) ? plan.productRows : plan.productRows / 4
       var operations = 0.0
       let seconds = Timing.seconds { operations = probe.gemm(rows: rows, columns: columns, tokens: plan.tokens) }
       samples.add(
         .init(
-          .gemm, format: format.rawValue, batch: plan.tokens, operandBytes: rows * probe.rowBytes(columns: columns),
+          .gemm, format: format.name, batch: plan.tokens, operandBytes: rows * probe.rowBytes(columns: columns),
           columns: columns), operations / seconds)
     }
   }
 
-  private func attention(_ pool: ThreadPool, _ samples: inout RateSamples) throws(LanguageRuntimeError) {
+  /// Products with a few vectors: one walk per count over weights that lie in memory.
+  private func few(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
+    let bytes = probe.rowBytes(columns: plan.columns)
+    let rows = plan.fewBytes / bytes / 16 * 16
+    for tokens in plan.fewTokens {
+      _ = probe.gemm(rows: rows, columns: plan.columns, tokens: tokens)
+      var operations = 0.0
+      let seconds = Timing.seconds {
+        for _ in 0..<max(1, Int(plan.fewWalkBytes) / (rows * bytes)) {
+          operations += probe.gemm(rows: rows, columns: plan.columns, tokens: tokens)
+        }
+      }
+      samples.add(
+        .init(.gemm, format: format.name, batch: tokens, operandBytes: rows * bytes, columns: plan.columns),
+        operations / seconds)
+    }
+  }
+
+  private func attention(_ probe: KernelProbe, _ samples: inout RateSamples) throws(LanguageRuntimeError) {
     for format in [KeyValueFormat.f16, .q8_0, .f32] {
       for width in plan.headWidths {
         progress("attention, \(format.rawValue) cache, heads of \(width)")
         let shape = Attention(heads: 2048 / width, keyValueHeads: 512 / width, keyWidth: width, valueWidth: width)
-        let probe = try AttentionProbe(
-          shape, context: 1024, format: format, layers: 8, kernels: kernels, pool: pool)
-        for _ in 0..<plan.repeats {
-          var operations = 0.0
-          let decode = Timing.seconds { for _ in 0..<4 { operations += probe.run(tokens: 1, at: plan.context) } }
-          samples.add(.init(.attention, format: format.rawValue, columns: width), operations / decode)
-        }
-        for _ in 0..<3 {
-          var operations = 0.0
-          let prefill = Timing.seconds { operations = probe.run(tokens: plan.tokens, at: 0, layers: 2) }
-          samples.add(
-            .init(.attentionPrefill, format: format.rawValue, batch: plan.tokens, columns: width), operations / prefill)
+        let attention = try AttentionProbe(
+          shape, context: (plan.contexts.max() ?? 0) + plan.tokens, format: format, layers: plan.attentionLayers,
+          kernels: kernels, pool: probe.pool)
+        let bytes = Double(2 * 512) * format.bitsPerElement / 8
+        for context in plan.contexts {
+          attend(
+            attention, at: context,
+            key: { operation, batch, positions in
+              RateSamples.Key(
+                operation, format: format.rawValue, batch: batch, operandBytes: Int(bytes * Double(positions)),
+                columns: width)
+            }, &samples)
         }
       }
+    }
+  }
+
+  /// One token behind so many cached ones, and the last of a prompt's chunks that ends there.
+  private func attend(
+    _ attention: AttentionProbe, at context: Int,
+    key: (Calibration.Rate.Operation, _ batch: Int, _ positions: Int) -> RateSamples.Key, _ samples: inout RateSamples
+  ) {
+    for _ in 0..<plan.repeats {
+      var operations = 0.0
+      let seconds = Timing.seconds { operations = attention.run(tokens: 1, at: context) }
+      samples.add(key(.attention, 1, context), operations / seconds)
+    }
+    let first = max(0, context - plan.tokens) / plan.tokens * plan.tokens
+    for _ in 0..<plan.promptAttentionRepeats {
+      var operations = 0.0
+      let seconds = Timing.seconds { operations = attention.run(tokens: plan.tokens, at: first, layers: 1) }
+      samples.add(key(.attentionPrefill, plan.tokens, first + plan.tokens), operations / seconds)
     }
   }
 

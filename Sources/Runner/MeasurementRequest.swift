@@ -17,6 +17,8 @@ package struct MeasurementRequest: Sendable {
   package var samples: Int
   /// Load and run one pass only, for the memory figures.
   package var onlyMemory: Bool
+  /// Time each operator of the forward pass.
+  package var profiles = false
 
   package static let leastSamples = 5
 

@@ -39,7 +39,7 @@ package struct Measurer: Sendable {
     try checkFit(request, sample)
     let before = LoadReading.now()
     let canReset = ResidentMemory.resetPeak()
-    let pool = try ThreadPool(count: request.threads)
+    let pool = try ThreadPool(count: request.threads, clock: request.profiles ? OperatorClock() : nil)
     defer { pool.stop() }
     progress("loading \(request.model.name) as \(request.variant)")
     let session = try self.session(request, sample, pool)
@@ -54,6 +54,12 @@ package struct Measurer: Sendable {
     measurement.mode = sample == nil ? .full : .sampled
     measurement.warnings += doubts.map { Measurement.Warning(kind: $0.kind, message: $0.message) }
     measurement.peakResident = Self.peak(peak, isSampled: sample != nil, canReset: canReset)
+    if request.profiles {
+      progress("measuring the machine's limits")
+      let regionBytes = Calibrator.regionBytes(of: machine)
+      let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes, widest: 256, tokens: 1)
+      measurement.profile = run.profile(.measured(on: probe))
+    }
     return measurement
   }
 

@@ -16,6 +16,8 @@ struct TimedRun {
   private var decode: [Double] = []
   private var joules = 0.0
   private var decodedTokens = 0
+  private var prefillTally = OperatorTally()
+  private var decodeTally = OperatorTally()
   private var isComplete = false
   private let counter: Result<EnergyCounter, EnergyCounter.Unavailable>
 
@@ -23,6 +25,9 @@ struct TimedRun {
   private static let sampledTokens = 16
   /// Above this scatter a sample set carries a warning.
   private static let noisy = 0.05
+
+  /// Sequences that decode together.
+  private var sequences: Int { session.sequences }
 
   init(session: InferenceSession, request: MeasurementRequest, sample: SampledModel?) {
     self.session = session
@@ -61,7 +66,8 @@ struct TimedRun {
       if isCancelled() { return }
       progress("sample \(round + 1) of \(request.samples)")
       session.truncate()
-      let seconds = try timed(prompt, scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max)
+      let seconds = try timed(
+        [(0, prompt)], scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max, &prefillTally)
       prefill.append(Double(promptTokens) / seconds)
       if isCancelled() { return }
       guard decodeTokens > 0 else { continue }
@@ -70,21 +76,36 @@ struct TimedRun {
     isComplete = true
   }
 
-  /// Seconds of one pass over `tokens`, as if all layers had run: the layers' time is multiplied with `scale`.
-  private func timed(_ tokens: [Int32], scale: Double, layers: Int) throws(LanguageRuntimeError) -> Double {
+  /// Seconds of one pass, as if all layers had run: the layers' time is multiplied with `scale`.
+  private func timed(
+    _ inputs: [(sequence: Int, tokens: [Int32])], scale: Double, layers: Int, _ tally: inout OperatorTally
+  ) throws(LanguageRuntimeError) -> Double {
+    let clock = session.pool.clock
     let start = Timing.now()
-    try session.run(tokens, layers: layers)
+    _ = clock?.take()
+    try session.run(inputs, layers: layers)
     let middle = Timing.now()
+    let layerTimes = clock?.take()
     session.headLogits()
-    return (middle - start) * scale + Timing.now() - middle
+    let seconds = (middle - start) * scale + Timing.now() - middle
+    if let clock, let layerTimes {
+      let tokens = inputs.reduce(0) { $0 + $1.tokens.count }
+      tally.add(tokens: tokens, seconds: seconds, layers: layerTimes, scale: scale, head: clock.take())
+    }
+    return seconds
   }
 
   private mutating func decodeSample() throws(LanguageRuntimeError) {
+    // All sequences hold the same prompt: what is in a cache does not change how long reading it takes.
+    for sequence in 0..<sequences { session.copy(sequence: 0, to: sequence) }
     let energy = try? counter.get().read()
     var seconds = 0.0
-    for token in tokens(decodeTokens) { seconds += try timed([token], scale: sample?.scale ?? 1, layers: .max) }
-    decode.append(Double(decodeTokens) / seconds)
-    decodedTokens += decodeTokens
+    for token in tokens(decodeTokens) {
+      seconds += try timed(
+        (0..<sequences).map { ($0, [token]) }, scale: sample?.scale ?? 1, layers: .max, &decodeTally)
+    }
+    decode.append(Double(decodeTokens * sequences) / seconds)
+    decodedTokens += decodeTokens * sequences
     if let energy, let after = try? counter.get().read() { joules += (after - energy).joules }
   }
 
@@ -93,9 +114,21 @@ struct TimedRun {
       date: Timing.date(), toolVersion: toolVersion, machine: machine, model: request.model.name,
       variant: request.variant, inventoryDigest: request.model.inventory.digest, isSynthetic: isSynthetic,
       threads: session.pool.count, kernels: kernels, mode: .full, contextTokens: request.workload.contextTokens,
-      keyValueFormat: request.workload.keyValueFormat.rawValue, prefill: phase(promptTokens, prefill),
+      sequences: sequences, keyValueFormat: request.workload.keyValueFormat.rawValue,
+      prefill: phase(promptTokens, prefill),
       decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy,
       warnings: warnings, isComplete: isComplete)
+  }
+
+  /// The operators' times beside their work and the machine's limits.
+  func profile(_ limits: OperatorProfile.Limits) -> OperatorProfile {
+    var workload = request.workload
+    workload.promptTokens = promptTokens
+    workload.generatedTokens = decodeTokens
+    let work = OperatorWork(request.model, workload, usesIntegers: session.kernels.usesIntegers)
+    return OperatorProfile(
+      prefill: prefillTally.phase(work.prefill, ofTokens: promptTokens, sampleTokens: promptTokens),
+      decode: decodeTally.phase(work.decode, ofTokens: 1, sampleTokens: decodeTokens), limits: limits)
   }
 
   private func phase(_ tokens: Int, _ rates: [Double]) -> Measurement.Phase? {

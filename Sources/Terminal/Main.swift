@@ -75,8 +75,7 @@ struct Anprobe: ParsableCommand {
     subcommands: [
       FitsCommand.self, EstimateCommand.self, RecommendCommand.self, ModelsCommand.self, VariantsCommand.self,
       MachinesCommand.self, ProbeCommand.self, MeasureCommand.self, ValidateCommand.self, GenerateCommand.self,
-      TokenizeCommand.self, CompressCommand.self, EvaluateCommand.self, HistoryCommand.self, ReportCommand.self,
-      StudyCommand.self,
-      AccuracyCommand.self,
+      TokenizeCommand.self, CompressCommand.self, TrainCommand.self, EvaluateCommand.self, HistoryCommand.self,
+      ReportCommand.self, StudyCommand.self, AccuracyCommand.self,
     ])
 }

@@ -98,6 +98,8 @@ func randomWeights(type: Int32, rows: Int, columns: Int, seed: UInt64) -> [UInt8
       let word = type == 1 ? ck_float_to_half(value) : UInt16(value.bitPattern >> 16)
       bytes[block * 2] = UInt8(word & 255)
       bytes[block * 2 + 1] = UInt8(word >> 8)
+    case 73, 74:  // every kept half
+      for offset in stride(from: size - 32, to: size, by: 2) { setHalf(block, offset) }
     case 29: bytes[block * size + 55] &= 0x3F  // iq1_m's scale stays finite
     case 39: bytes[block * size] = 120 + bytes[block * size] % 8  // mxfp4's exponent stays near one
     default: for offset in scaleOffsets[type] ?? [0] { setHalf(block, offset) }

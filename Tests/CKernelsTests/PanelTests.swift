@@ -7,7 +7,10 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
 
 @Suite struct PanelTests {
   @Test func `all formats of whole codes and of floats have panels`() {
-    #expect(panelTypes == [0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23, 30, 39])
+    #expect(
+      panelTypes == [
+        0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23, 30, 39, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74,
+      ])
   }
 
   @Test(arguments: panelTypes, [1, 2, 5])
@@ -59,7 +62,7 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
       var y = [Float](repeating: 777, count: 48)
       x.withUnsafeBytes { x in
         let input = matrix.readsFloats ? x.baseAddress : UnsafeRawPointer(records.words.baseAddress)
-        matrix.run(kernels, input: input, tokens: 1, into: &y, stride: 48, rows: 16..<48)
+        matrix.run(kernels, .one, input: input, tokens: 1, into: &y, stride: 48, rows: 16..<48)
       }
       let represented = (0..<matrix.columns).map { matrix.readsFloats ? Double(x[$0]) : records.value(0, $0) }
       for row in [16, 17, 31, 32, 40, 47] {
@@ -72,9 +75,10 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
 
   @Test(arguments: panelTypes, [1, 5, 6, 13])
   func `many vectors times panels equal the sums in doubles`(type: Int32, tokens: Int) {
-    // A chunk and a part of one, a whole tile of rows, one with a single panel.
-    let columns = ck_block_elements(type) == 256 ? 512 : 288
-    let matrix = PanelMatrix(type: type, rows: 112, columns: columns)
+    // A chunk and a part of one; all rows that are unpacked at once and some more, the last tile with a single panel.
+    let block = max(32, Int(ck_block_elements(type)))
+    let columns = (256 / block + 1) * block
+    let matrix = PanelMatrix(type: type, rows: 192, columns: columns)
     let x = vector(tokens * columns, seed: 7)
     for kernels in supportedRows() {
       let row = kernels.row
@@ -83,24 +87,58 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
       let groups = (Int64(tokens) + row.pointee.token_group - 1) / row.pointee.token_group
       var packed = [Float](repeating: 0, count: ck_packed_bytes(row, Int64(tokens), Int64(columns)) / 4)
       row.pointee.pack(x, Int64(columns), Int64(tokens), Int64(columns), &packed, 0, groups)
-      var y = [Float](repeating: 777, count: tokens * 113)
+      var y = [Float](repeating: 777, count: tokens * 193)
       packed.withUnsafeBytes { packed in
         let input = matrix.readsFloats ? packed.baseAddress : UnsafeRawPointer(records.words.baseAddress)
-        matrix.run(kernels, input: input, tokens: tokens, into: &y, stride: 113, rows: 16..<112)
+        matrix.run(kernels, .many, input: input, tokens: tokens, into: &y, stride: 193, rows: 16..<192)
       }
       for token in 0..<tokens {
         let represented = (0..<columns).map {
           matrix.readsFloats ? Double(x[token * columns + $0]) : records.value(token, $0)
         }
-        for row in [16, 29, 47, 48, 63, 79, 95, 96, 111] {
+        for row in [16, 29, 47, 48, 79, 111, 143, 144, 191] {
           let exact = matrix.product(row: row, represented)
           #expect(
-            abs(Double(y[token * 113 + row]) - exact.sum) <= exact.bound,
+            abs(Double(y[token * 193 + row]) - exact.sum) <= exact.bound,
             "\(kernels.name), token \(token), row \(row)")
         }
-        #expect(y[token * 113 + 15] == 777 && y[token * 113 + 112] == 777, "\(kernels.name) wrote beside its rows")
+        #expect(y[token * 193 + 15] == 777 && y[token * 193 + 192] == 777, "\(kernels.name) wrote beside its rows")
       }
     }
+  }
+
+  @Test(arguments: panelTypes, [2, 3, 4, 7, 8, 11])
+  func `a few vectors give the sums of each one alone, bit for bit`(type: Int32, tokens: Int) {
+    // A block or two of 256, whole blocks of 128 and less, a float row that is no multiple of four.
+    let columns = ck_block_elements(type) == 256 ? 512 : ck_block_elements(type) > 1 ? 384 : 291
+    let matrix = PanelMatrix(type: type, rows: 48, columns: columns)
+    let x = vector(tokens * columns, seed: 11)
+    for kernels in supportedRows() where kernels.row.pointee.panel_few != nil && ck_has_few(type) != 0 {
+      let group = Int(ck_few_group(Int64(tokens)))
+      let together = input(x, tokens: tokens, of: matrix, group: group, kernels.row)
+      var y = [Float](repeating: 777, count: tokens * 49)
+      together.withUnsafeBytes {
+        matrix.run(kernels, .few, input: $0.baseAddress, tokens: tokens, into: &y, stride: 49, rows: 16..<48)
+      }
+      for token in 0..<tokens {
+        let own = Array(x[token * columns..<(token + 1) * columns])
+        let alone = input(own, tokens: 1, of: matrix, group: 1, kernels.row)
+        var expected = [Float](repeating: 777, count: 49)
+        alone.withUnsafeBytes {
+          matrix.run(kernels, .one, input: $0.baseAddress, tokens: 1, into: &expected, stride: 49, rows: 16..<48)
+        }
+        #expect(Array(y[token * 49..<(token + 1) * 49]) == expected, "\(kernels.name), token \(token)")
+      }
+    }
+  }
+
+  /// The words that kernels of one and of a few vectors read.
+  private func input(
+    _ x: [Float], tokens: Int, of matrix: PanelMatrix, group: Int, _ row: UnsafePointer<ck_kernels>
+  ) -> [Int32] {
+    if matrix.readsFloats { return x.map { Int32(bitPattern: $0.bitPattern) } }
+    let records = Records(x, tokens: tokens, columns: matrix.columns, group: group, row: row)
+    return withExtendedLifetime(records) { Array(records.words) }
   }
 
   private func vector(_ count: Int, seed: UInt64) -> [Float] {
@@ -182,8 +220,11 @@ private struct PanelMatrix {
 
   var readsFloats: Bool { ck_panel_input(type) == CK_INPUT_F32 }
 
+  enum Product { case one, few, many }
+
   func run(
-    _ kernels: KernelRow, input: UnsafeRawPointer?, tokens: Int, into y: inout [Float], stride: Int, rows: Range<Int>
+    _ kernels: KernelRow, _ product: Product, input: UnsafeRawPointer?, tokens: Int, into y: inout [Float], stride: Int,
+    rows: Range<Int>
   ) {
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: ck_gemm_scratch_bytes(kernels.row), alignment: 64)
     defer { scratch.deallocate() }
@@ -193,14 +234,19 @@ private struct PanelMatrix {
           type: type, panels: panels.baseAddress, input: input, tokens: Int64(tokens), columns: Int64(columns),
           y: y.baseAddress, y_stride: Int64(stride), scratch: scratch)
         let multiply =
-          tokens == 1 && stride == self.rows ? kernels.row.pointee.panel_matvec : kernels.row.pointee.panel_gemm
+          switch product {
+          case .one: kernels.row.pointee.panel_matvec
+          case .few: kernels.row.pointee.panel_few
+          case .many: kernels.row.pointee.panel_gemm
+          }
         multiply?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
       }
     }
   }
 
   /// Exact sums with the bound of ProductTests on any order of float sums. Codes are stored with an offset of at most
-  /// 128 or a minimum, whose products cancel: each term's magnitude is that of its largest code.
+  /// 128 or a minimum, whose products cancel: each term's magnitude is that of its largest code. Levels that are no
+  /// whole numbers are rounded to steps of a hundred-and-twentieth or less.
   func product(row: Int, _ x: [Double]) -> (sum: Double, bound: Double) {
     var sum = 0.0
     var magnitude = 0.0
@@ -209,6 +255,8 @@ private struct PanelMatrix {
       sum += weight * x[k]
       magnitude += (abs(weight) + largest) * abs(x[k])
     }
-    return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + 1e-30)
+    let levels = [Int32(CK_NF4.rawValue), Int32(CK_FP4.rawValue)].contains(type) ? 0.5 / 120 * largest : 0
+    let inputs = x.reduce(0) { $0 + abs($1) }
+    return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + levels * inputs + 1e-30)
   }
 }

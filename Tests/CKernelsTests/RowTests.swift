@@ -133,7 +133,7 @@ import Testing
                 var job = ck_attention(
                   queries: q.baseAddress, query_stride: width, count: Int64(first.count), width: Int64(width),
                   keys: keys.baseAddress, values: values.baseAddress, position_bytes: width * (isHalf ? 2 : 4),
-                  first: first.baseAddress, last: last.baseAddress, scale: scale, cap: 0, sinks: nil,
+                  first: first.baseAddress, last: last.baseAddress, scale: scale, cap: 0, sinks: nil, slopes: nil,
                   out: out.baseAddress,
                   scratch: scratch.baseAddress)
                 if isHalf { kernels.row.pointee.attention_f16(&job) } else { kernels.row.pointee.attention_f32(&job) }

@@ -44,16 +44,24 @@ import Testing
     } catch { return error }
   }
 
-  @Test(arguments: [
-    "student:TinyLlama"
-  ])
-  func `steps of later days are known but refused with what is offered`(step: String) throws {
-    let error = try #require(failure("\(step)+q4_k_m"))
-    #expect(error.kind == "variant_not_offered")
-    #expect(error.message.contains("'\(step.lowercased())'"))
-    #expect(error.message.contains("known but not offered yet"))
-    #expect(error.remedy.contains("q4_k_m, "))
-    #expect(error.exitCode == .badInput)
+  @Test func `a student keeps the spelling of its name, and stands first`() throws {
+    let variant = try CompressionVariant(parsing: "STUDENT:models/Small.gguf+Q4_K_M")
+    #expect(variant.student == "models/Small.gguf")
+    #expect(variant.name == "student:models/Small.gguf+q4_k_m")
+    #expect(failure("student:") != nil)
+    let error = try #require(failure("depth-2+student:TinyLlama"))
+    #expect(error.kind == "variant_not_combinable")
+    #expect(error.message.contains("another model"))
+  }
+
+  @Test func `a student is looked up before it is sized`() throws {
+    let student = try CompressionVariant(parsing: "student:TinyLlama")
+    var model = LanguageModelDescription(
+      name: "small", architecture: LlamaFixture.tinyLlama.architecture, inventory: LlamaFixture.tinyLlama.inventory,
+      provenance: .configuration(path: "test"))
+    #expect(throws: CompressionError.self) { try student.restructured(model) }
+    model.teacher = "a larger one"
+    #expect(try student.restructured(model).inventory.tensors == model.inventory.tensors)
   }
 
   @Test func `what is wrong with a variant is said with the nearest names`() throws {
@@ -172,10 +180,15 @@ import Testing
         .kernelSupport
     }
     #expect(try support(.tinyLlama, "q4_k_m") == .fast)
-    #expect(try support(.tinyLlama, "q5_k_m") == .portable)
+    #expect(try support(.tinyLlama, "q5_k_m") == .fast)
+    #expect(try support(.tinyLlama, "iq2_xs") == .portable)
     // 896 columns are no multiple of 256: most tensors fall back to q5_0.
-    #expect(try support(.qwen25With05B, "q4_k_m") == .portable)
-    #expect(try support(.tinyLlama, "awq4-g128") == .none)
+    #expect(try support(.qwen25With05B, "q4_k_m") == .fast)
+    for name in ["awq4-g128", "gptq3-g64", "gptq8-row-act", "nf4-dq", "fp4", "int8", "w8a8", "fp8", "fp8-block"] {
+      #expect(try support(.tinyLlama, name) == .fast, "\(name)")
+    }
+    #expect(try support(.tinyLlama, "sparse-2:4") == .fast)
+    #expect(try support(.tinyLlama, "sparse-0.5") == .none)
     #expect(try support(.tinyLlama, "bf16") == .fast)
     #expect(KernelSupport.none.sentence == "No kernel yet, not runnable here.")
   }

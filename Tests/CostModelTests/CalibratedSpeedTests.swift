@@ -79,7 +79,7 @@ import Testing
       Self.calibration([
         Self.rate(.matvec, "q8_0", 1_000_000, 20e9), Self.rate(.matvec, "q8_0", 100_000_000, 10e9),
       ]), threads: 2)
-    func rate(_ bytes: Double) throws -> Double { try book.matvec(.block(.q8_0), jobBytes: bytes).perSecond }
+    func rate(_ bytes: Double) throws -> Double { try book.matvec("q8_0", jobBytes: bytes).perSecond }
     #expect(try rate(1) == 20e9)
     #expect(try rate(1e6) == 20e9)
     #expect(try abs(rate(1e8) / 10e9 - 1) < 1e-9)
@@ -94,15 +94,37 @@ import Testing
     }
   }
 
+  @Test func `attention over many positions takes the rate of caches as large`() throws {
+    let near = Self.rate(.attention, "f16", 512 * 1024, 80e9)
+    let far = Self.rate(.attention, "f16", 4096 * 1024, 40e9)
+    let book = RateBook(
+      Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9), near, far]), threads: 2)
+    #expect(book.attention(.attention, .f16, width: 64) == 80e9)
+    #expect(book.attention(.attention, .f16, width: 64, cachedBytes: 1e9) == 40e9)
+    let calibration = Self.calibration(Self.flat.rates + [near, far])
+    let model = try Fixture.model("TinyLlama-1.1B")
+    func attention(_ prompt: Int) throws -> Double {
+      let workload = Workload(promptTokens: prompt, generatedTokens: 0, contextTokens: 8192)
+      let estimate = Fixture.estimator(model, on: Fixture.host(calibration: calibration), workload)
+        .estimate(try Fixture.variant("f16"))
+      return try #require(estimate.decodeTime).attention
+    }
+    // 22 layers of 32 heads of 64, keys and values, a multiply-add each; four KV heads make 1024 elements in two bytes.
+    func operations(_ positions: Int) -> Double { Double(22 * 2 * 2 * 32 * 64 * positions) }
+    #expect(try abs(attention(512) / (operations(512) / 80e9) - 1) < 1e-9)
+    #expect(try abs(attention(4096) / (operations(4096) / 40e9) - 1) < 1e-9)
+    #expect(try abs(attention(8192) / (operations(8192) / 40e9) - 1) < 1e-9)
+  }
+
   @Test func `a format that was not measured has no speed, and says so`() throws {
     let book = RateBook(Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9)]), threads: 2)
     #expect(throws: NoSpeed("no kernel for q4_k was measured here")) {
-      try book.matvec(.block(.q4_k), jobBytes: 1)
+      try book.matvec("q4_k", jobBytes: 1)
     }
-    #expect(throws: NoSpeed.self) { try book.gemm(.block(.q8_0), batch: 512, jobBytes: 1) }
+    #expect(throws: NoSpeed.self) { try book.gemm("q8_0", batch: 512, jobBytes: 1) }
   }
 
-  @Test func `the nearest measured thread count and batch serve`() throws {
+  @Test func `between two counts of vectors the time per weight is linear in the count`() throws {
     let book = RateBook(
       Self.calibration([
         Self.rate(.matvec, "q8_0", 1, 1e9, threads: 1), Self.rate(.matvec, "q8_0", 1, 8e9, threads: 8),
@@ -110,8 +132,54 @@ import Testing
         Self.rate(.gemm, "q8_0", 1, 2e11, batch: 512, threads: 8),
       ]), threads: 6)
     #expect(book.threads == 8)
-    #expect(try book.gemm(.block(.q8_0), batch: 20, jobBytes: 1).perSecond == 1e11)
-    #expect(try book.gemm(.block(.q8_0), batch: 400, jobBytes: 1).perSecond == 2e11)
+    func seconds(_ batch: Double) throws -> Double {
+      try 2 * batch / book.gemm("q8_0", batch: batch, jobBytes: 1).perSecond
+    }
+    // A weight of q8_0 has 34/32 bytes, of which one vector's product reads 8 · 10⁹ a second.
+    let (one, sixteen, all) = (34.0 / 32 / 8e9, 32 / 1e11, 1024 / 2e11)
+    for (batch, expected) in [
+      (1, one), (8.5, (one + sixteen) / 2), (16, sixteen), (264, (sixteen + all) / 2), (512, all), (1024, 2 * all),
+    ] {
+      #expect(try abs(seconds(batch) / expected - 1) < 1e-9)
+    }
+  }
+
+  @Test func `several sequences read the weights once and a cache each`() throws {
+    let model = try Fixture.model("TinyLlama-1.1B")
+    // Products with 512 vectors as fast as the bytes of one allow: more sequences cost no time in weights.
+    let free = Self.calibration(
+      BlockFormat.allCases.flatMap { format -> [Calibration.Rate] in
+        let operations = 2 * 512 * 10e9 * 8 / format.bitsPerWeight
+        return [
+          Self.rate(.matvec, format.rawValue, 1 << 20, 10e9),
+          Self.rate(.gemm, format.rawValue, 1 << 20, operations, batch: 512),
+        ]
+      } + [Self.rate(.read, "", 0, 20e9)])
+    func step(_ sequences: Int) throws -> PhaseTime {
+      let estimate = Fixture.estimator(
+        model, on: Fixture.host(calibration: free), Workload(sequences: sequences)
+      ).estimate(try Fixture.variant("q8_0"))
+      return try #require(estimate.decodeTime)
+    }
+    let (one, eight) = (try step(1), try step(8))
+    #expect(abs(eight.weights / one.weights - 1) < 1e-6)
+    #expect(abs(eight.attention / one.attention - 8) < 1e-9)
+  }
+
+  @Test func `sequences that meet the same experts share their reading`() throws {
+    let model = try Fixture.model("Mixtral-8x7B-v0.1")
+    func perToken(_ sequences: Int) throws -> Double {
+      let estimate = Fixture.estimator(
+        model, on: Fixture.host(calibration: Self.flat), Workload(sequences: sequences)
+      ).estimate(try Fixture.variant("q8_0"))
+      return try #require(estimate.decodeTime).weightTransfer / Double(sequences)
+    }
+    var previous = Double.infinity
+    for sequences in [1, 2, 4, 8, 16] {
+      let next = try perToken(sequences)
+      #expect(next < previous)
+      previous = next
+    }
   }
 
   @Test func `the interval is as wide as the rates scattered, and never narrower than the model's own error`() throws {

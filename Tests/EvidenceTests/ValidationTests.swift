@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Compression
 import Evidence
 import JSONText
 import Testing
@@ -32,6 +33,16 @@ import Testing
     #expect(validation.failures(tolerance: [.decode: 0.1, .memory: 0.03]) == [.decode])
     #expect(validation.failures(tolerance: [.decode: 0.2, .memory: 0.005]) == [.memory])
     #expect(Validation().failures(tolerance: [.decode: 0, .memory: 0, .prefill: 0]).isEmpty)
+  }
+
+  @Test func `formats that are decoded first are judged apart`() {
+    var slow = Self.row(.decode, 20, 10)
+    slow.kernels = .portable
+    let validation = Validation(rows: [Self.row(.decode, 10, 10), slow])
+    #expect(validation.medianAbsoluteError(.decode) == 0)
+    #expect(validation.medianAbsoluteError(.decode, kernels: .portable) == 1)
+    #expect(validation.failures(tolerance: [.decode: 0.5]) == [.decode])
+    #expect(validation.failures(tolerance: [.decode: 1]).isEmpty)
   }
 
   @Test func `the ends of an interval belong to it`() {

@@ -58,6 +58,31 @@ private let zones = [
     #expect(locks.reasons.first == "the RAPL counter of package-0 cannot be read by this user")
   }
 
+  @Test func `that stands still counts nothing, and a package without a memory counter is counted alone`() throws {
+    let folder = try RecordedMachine.temporaryFolder()
+    defer { removeTemporary(folder.path) }
+    try write(zones.filter { !$0.key.contains("rapl:0:1") }, below: folder)
+    let counter = try EnergyCounter.open(FileTree(folder: folder.path)).get()
+    #expect(counter.domains == ["package-0"])
+    for _ in 0..<3 { #expect(counter.read() == Energy(joules: 0)) }
+    // It may move later: nothing is lost.
+    try write(["sys/class/powercap/intel-rapl:0/energy_uj": "1500000\n"], below: folder)
+    #expect(abs((counter.read()?.joules ?? 0) - 0.5) < 1e-9)
+  }
+
+  @Test func `of a package whose memory may not be read names the memory`() {
+    let path = "/sys/class/powercap/intel-rapl:0"
+    let locked = tree(
+      [
+        "\(path)/name": "package-0\n", "\(path)/energy_uj": "5\n", "\(path):1/name": "dram\n",
+      ], unreadable: ["\(path):1/energy_uj"])
+    guard case .failure(let why) = EnergyCounter.open(locked) else {
+      Issue.record("a part that may not be read was left out in silence")
+      return
+    }
+    #expect(why.reasons.first == "the RAPL counter of package-0 dram cannot be read by this user")
+  }
+
   @Test func `takes the sockets of a monitor and not its cores`() throws {
     let path = "/sys/class/hwmon/hwmon2"
     let counter = try EnergyCounter.open(

@@ -31,6 +31,24 @@ import Testing
     }
   }
 
+  @Test func `text is brought into the normal form that a file names, between special tokens`() throws {
+    let members = try #require(try Self.golden("byte-level")["tokenizer"]?.members)
+    let url = try #require(Bundle.module.url(forResource: "Golden/normal-forms.json", withExtension: nil))
+    let golden = try JSON(parsing: [UInt8](try Data(contentsOf: url)))
+    let texts = try #require(golden["texts"]?.arrayValue).compactMap(\.stringValue)
+    let forms = try #require(golden["ids"]?.members)
+    #expect(forms.count == 4 && texts.count == 6)
+    for form in forms {
+      let normalizer = JSON.Member("normalizer", ["type": .string(form.key)])
+      let json = JSON.object(members.filter { $0.key != "normalizer" } + [normalizer])
+      let tokenizer = try Tokenizer(TokenizerFiles(tokenizer: json, configuration: nil, path: form.key))
+      for (text, ids) in zip(texts, try #require(form.value.arrayValue)) {
+        let expected = try #require(ids.arrayValue).compactMap { $0.intValue.map { Int32($0) } }
+        #expect(tokenizer.encode(text, parsesSpecial: true) == expected, "\(form.key): \(text.debugDescription)")
+      }
+    }
+  }
+
   @Test(arguments: ["byte-level", "characters"]) func `tokens give back their text`(name: String) throws {
     let tokenizer = try Self.tokenizer(name)
     for text in ["the words", "unknown: ☃ 🦙 中文", "a\n\tb  c", "12345 don't"] {

@@ -89,7 +89,7 @@ import Testing
 
   @Test func `act-order names the group of each column, largest inputs in the first`() throws {
     try folder { path in
-      let made = try Making.make("gptq4-g32", to: path, ordersColumns: true)
+      let made = try Making.make("gptq4-g32-act", to: path)
       let groups = try values(made, "model.layers.0.self_attn.q_proj.g_idx", Int32.self)
       #expect(Set(groups) == [0, 1] && groups.filter { $0 == 0 }.count == 32)
       #expect(groups != (0..<64).map { Int32($0 / 32) })

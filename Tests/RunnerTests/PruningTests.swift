@@ -14,7 +14,7 @@ import Testing
 enum Making {
   static func make(
     _ variant: String, to output: String, source: String? = nil, calibrated: Bool = true,
-    pruning: PruningChoice = PruningChoice(), nearest: Bool = false, ordersColumns: Bool = false,
+    pruning: PruningChoice = PruningChoice(), nearest: Bool = false,
     isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws -> ModelFile {
     let pool = try ThreadPool(count: 2)
@@ -24,7 +24,7 @@ enum Making {
     _ = try Compressor(toolVersion: "test", pool: pool, isCancelled: isCancelled).compress(
       CompressionRequest(
         source: file, variant: try CompressionVariant(parsing: variant), output: output,
-        calibration: calibrated ? text : nil, pruning: pruning, ordersColumns: ordersColumns, roundsToNearest: nearest))
+        calibration: calibrated ? text : nil, pruning: pruning, roundsToNearest: nearest))
     return try ModelFile.open(output)
   }
 

@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["models", "tinyllama"], ["variants"], ["machines"], ["history"],
+    ["models", "tinyllama"], ["variants"], ["variants", "--kernels"], ["machines"], ["history"],
     ["generate", storiesFile, "--tokens", "2", "--temperature", "0"], ["tokenize", storiesFile, "--text", "Hi"],
     ["estimate", "no such model"],
   ])
@@ -36,7 +36,7 @@ import Testing
       try expectDocumented(
         try program.run(
           "measure", "--config", model, "--full", "--prompt", "8", "--generate", "2", "--context", "16", "--samples",
-          "1", "--threads", "1", "--json"))
+          "1", "--threads", "1", "--profile", "--json"))
       try expectDocumented(try program.run("history", "--json"))
     }
   }
@@ -45,6 +45,12 @@ import Testing
     try Program.with { program in
       let made = program.dataHome.appendingPathComponent("made.gguf").path
       try expectDocumented(try program.run("compress", storiesFile, made, "--variant", "q8_0", "--json"))
+      let text = "Tom had a red ball. He ran with it to the park and saw a big dog there."
+      try expectDocumented(
+        try program.run(
+          "train", storiesFile, made + ".lora", "--lora", "1", "--steps", "1", "--batch", "1", "--context", "8",
+          "--text",
+          text, "--valid", text, "--json"))
       let tasks = try program.write(
         #"{"question": "Once upon a", "choices": ["time", "x"], "answer": 0}"#, to: "t.jsonl")
       try expectDocumented(

@@ -64,6 +64,12 @@ import Testing
     Refusal("nf4", "compress", storiesFile, "/tmp/never-made.gguf", "--variant", "nf4"),
     Refusal("importance", "compress", storiesFile, "/tmp/never-made.gguf", "--variant", "iq2_xs"),
     Refusal("source", "compress", storiesFile, storiesFile, "--variant", "q8_0"),
+    Refusal("tokens", "train", storiesFile, "/tmp/never-made.gguf", "--text", "Tom ran."),
+    Refusal("source", "train", storiesFile, storiesFile, "--text", "Tom ran."),
+    Refusal("7-9", "train", storiesFile, "/tmp/never-made.gguf", "--text", "Tom ran.", "--layers", "9-7,7-9"),
+    Refusal("--lora", "train", storiesFile, "/tmp/never-made.gguf", "--text", "Tom ran.", "--merged"),
+    Refusal("--alpha", "train", storiesFile, "/tmp/never-made.gguf", "--text", "Tom ran.", "--alpha", "1.5"),
+    Refusal("resume", "train", storiesFile, "/tmp/never-made.gguf", "--text", "Tom ran.", "--context", "2", "--resume"),
     Refusal("q9_z", "compress", storiesFile, "/tmp/never-made.gguf", "--variant", "q9_z"),
   ]
 

@@ -38,6 +38,33 @@ import Testing
     }
   }
 
+  @Test func `a profile explains a run operator by operator, on the screen and in its keys`() throws {
+    try Program.with { program in
+      let arguments = [
+        "measure", "--config", try program.writeSmallModel(), "--full", "--prompt", "16", "--generate", "4",
+        "--context", "32", "--samples", "1", "--threads", "1", "--profile",
+      ]
+      let screen = try program.run(arguments)
+      #expect(screen.exitCode == 0, "\(screen.errors)")
+      for text in ["Prefill, per token", "Decode, per token", "gate-up", "not explained", "Limits of this machine"] {
+        #expect(screen.output.contains(text), "\(text)")
+      }
+      let json = try program.run(arguments + ["--json"]).json()
+      for phase in ["prefill", "decode"] {
+        let profile = try #require(json["profile"]?[phase])
+        let rows = try #require(profile["operators"]?.arrayValue)
+        let sum = rows.reduce(0) { $0 + ($1["secondsPerToken"]?.doubleValue ?? .nan) }
+        let whole = try #require(profile["secondsPerToken"]?.doubleValue)
+        // The operators are timed inside of what is timed from outside.
+        #expect(sum > 0 && sum <= whole * (1 + 1e-9))
+        #expect(abs(try #require(profile["explainedFraction"]?.doubleValue) - sum / whole) < 1e-9)
+        #expect(rows.contains { $0["operator"] == "down" && $0["limit"] != .null })
+      }
+      let kept = try program.run("history", "--json").json()["measurements"]?.arrayValue?.first
+      #expect(kept != nil && kept?["profile"] == nil)
+    }
+  }
+
   @Test func `a validation names every quantity's median error and fails beyond the tolerance`() throws {
     try Program.with { program in
       let model = try program.writeSmallModel()

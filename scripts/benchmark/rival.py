@@ -13,12 +13,28 @@ def is_installed():
 
 
 def version():
-    return f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')}" if is_installed() else "nothing"
+    """The package and what its build uses of this processor."""
+    if not is_installed():
+        return "nothing"
+    import llama_cpp
+
+    features = llama_cpp.llama_print_system_info().decode().split("CPU :")[-1].split("|")
+    used = [feature.split("=")[0].strip() for feature in features if feature.strip().endswith("= 1")]
+    return f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')} ({', '.join(used)})"
 
 
 def measure(path, prompt, generate, threads):
     """Tokens per second of `prefill` and `decode`, after a warm-up of each; the `peak` resident set in bytes."""
-    command = [sys.executable, __file__, str(path), str(prompt), str(generate), str(threads)]
+    return _answer("rates", path, threads, prompt, generate)
+
+
+def load(path, threads):
+    """Seconds from the call that loads to the first token's logits: of a file `read` into memory, and `mapped`."""
+    return {kind: _answer(kind, path, threads)["seconds"] for kind in ("read", "mapped")}
+
+
+def _answer(kind, path, *numbers):
+    command = [sys.executable, __file__, kind, str(path), *(str(number) for number in numbers)]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if result.returncode != 0:
         sys.exit(f"llama.cpp cannot run '{path}': {result.stderr.strip().splitlines()[-1:]}")
@@ -30,33 +46,49 @@ def _peak_resident():
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
 
 
-def _run(path, prompt, generate, threads):
+def _open(path, threads, context, batch, is_mapped=False):
     import llama_cpp
 
-    llm = llama_cpp.Llama(
-        model_path=path, n_ctx=prompt + generate, n_batch=prompt, n_ubatch=min(prompt, 512), n_threads=threads,
-        n_threads_batch=threads, use_mmap=False, verbose=False, n_gpu_layers=0)
+    return llama_cpp.Llama(
+        model_path=path, n_ctx=context, n_batch=batch, n_ubatch=min(batch, 512), n_threads=threads,
+        n_threads_batch=threads, use_mmap=is_mapped, verbose=False, n_gpu_layers=0)
+
+
+def _timed(llm, work):
+    import llama_cpp
+
+    start = time.perf_counter()
+    work()
+    llama_cpp.llama_synchronize(llm.ctx)
+    return time.perf_counter() - start
+
+
+def _rates(path, threads, prompt, generate):
+    llm = _open(path, threads, prompt + generate, prompt)
     ids = [1 + index % (llm.n_vocab() - 1) for index in range(prompt)]
 
-    def timed(work):
-        start = time.perf_counter()
-        work()
-        llama_cpp.llama_synchronize(llm.ctx)
-        return time.perf_counter() - start
-
-    def decode():
-        for index in range(generate):
+    def decode(count):
+        for index in range(count):
             llm.eval([ids[index % prompt]])
 
-    rates = {}
-    for counts in (False, True):
-        llm.reset()
-        rates["prefill"] = prompt / timed(lambda: llm.eval(ids))
-        rates["decode"] = generate / timed(decode)
-        if counts:
-            rates["peak"] = _peak_resident()
-            print(json.dumps(rates))
+    # As long a warm-up as ours.
+    llm.eval(ids[:32])
+    llm.reset()
+    rates = {"prefill": prompt / _timed(llm, lambda: llm.eval(ids))}
+    rates["decode"] = generate / _timed(llm, lambda: decode(generate))
+    return rates | {"peak": _peak_resident()}
+
+
+def _load(path, threads, is_mapped):
+    import llama_cpp  # noqa: F401  its own start is not counted
+
+    start = time.perf_counter()
+    llm = _open(path, threads, 64, 64, is_mapped)
+    _timed(llm, lambda: llm.eval([1]))
+    return {"seconds": time.perf_counter() - start}
 
 
 if __name__ == "__main__":
-    _run(sys.argv[1], *(int(text) for text in sys.argv[2:]))
+    kind, path, *numbers = sys.argv[1:]
+    numbers = [int(text) for text in numbers]
+    print(json.dumps(_rates(path, *numbers) if kind == "rates" else _load(path, *numbers, kind == "mapped")))

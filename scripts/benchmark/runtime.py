@@ -3,23 +3,33 @@
 
   scripts/bench runtime                                   TinyLlama's shapes in all formats with a bar, 1 and all threads
   scripts/bench runtime --formats q8_0,q4_k_m --threads 2 --rounds 5
-  scripts/bench runtime --models llama-3-8b --cases 512:128,2048:16,4096:32
+  scripts/bench runtime --models llama-3-8b --cases 512:128,2048:16,4096:32,load
+
+In pieces, each ended after so many seconds; the next call goes on where the last one stopped, and 3 is the exit code
+while rounds are missing:
+
+  scripts/bench runtime --parts rounds --seconds 120 --formats q8_0 --threads 1
+  scripts/bench runtime --parts rounds --merge            one table of all that lies in the folder
 
 Writes reports/bench/runtime.md. Each round runs ours, then llama.cpp, each in a process of its own, so that a
-disturbance hits both. The ratio is the median over the rounds' pairs; its interval is the whole range of the pairs,
-which holds the true median with a probability of 1 − 2 / 2^rounds. Needs gguf, numpy and llama-cpp-python.
+disturbance hits both. The ratio is the median over the rounds' pairs, with an interval that holds the true median with
+a probability of at least 90 %. Needs gguf, numpy and llama-cpp-python.
 """
 import argparse
+import itertools
 import os
 import pathlib
 import statistics
 import sys
 import tempfile
+import time
 
+import parts
 import rival
 import synthetic_gguf
 
 FORMATS = "f16,bf16,q8_0,q4_0,q4_k_m,iq4_nl,q5_k_m,q6_k,q3_k,q2_k"
+EXIT_MISSING = 3
 
 
 def arguments(words):
@@ -29,27 +39,41 @@ def arguments(words):
     parser.add_argument("--models", default="tinyllama-1.1b", help=", ".join(synthetic_gguf.SHAPES))
     parser.add_argument("--formats", default=FORMATS, help="separated by commas")
     parser.add_argument("--threads", default=",".join(str(n) for n in sorted({1, cores})))
-    parser.add_argument("--cases", default="512:128", help="prompt:generated tokens, separated by commas")
+    parser.add_argument("--cases", default="512:128", help="prompt:generated tokens, or load; separated by commas")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--kernels", help="of ours: a set by name (default: the best)")
+    parser.add_argument("--kernels", default="best", help="of ours: a set by name")
     parser.add_argument("--files", type=pathlib.Path, help="folder to keep the files in (default: none is kept)")
+    parser.add_argument("--parts", type=pathlib.Path, help="folder to keep the rounds in and to go on from")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after so long")
+    parser.add_argument("--limits", action="store_true", help="measure the read limits again (default: once)")
+    parser.add_argument("--merge", action="store_true", help="measure nothing: write the table of the folder of --parts")
     parser.add_argument("--no-build", dest="build", action="store_false")
     parser.add_argument("--output", type=pathlib.Path, help="folder of the report")
     options = parser.parse_args(words)
     options.models, options.formats = options.models.split(","), options.formats.split(",")
     options.threads = [int(text) for text in options.threads.split(",")]
-    options.cases = [tuple(int(part) for part in case.split(":")) for case in options.cases.split(",")]
+    options.cases = [parts.Case.parse(text) for text in options.cases.split(",")]
     return options
 
 
-def ours(run, path, prompt, generate, threads, kernels):
-    """Tokens per second of both phases, and the largest resident set in bytes."""
+def ours(run, part, path):
+    kernels = [] if part.kernels == "best" else ["--kernels", part.kernels]
+    common = ["--threads", str(part.threads), *kernels, "--json"]
+    if part.case.is_load:
+        start = time.perf_counter()
+        run.anprobe("generate", str(path), "--prompt", "", "--tokens", "1", "--context", "64", *common)
+        return {"load": time.perf_counter() - start}
     answer = run.anprobe(
-        "measure", str(path), "--full", "--prompt", str(prompt), "--generate", str(generate), "--context",
-        str(prompt + generate), "--samples", "1", "--threads", str(threads),
-        *(["--kernels", kernels] if kernels else []), "--json")
+        "measure", str(path), "--full", "--prompt", str(part.case.prompt), "--generate", str(part.case.generated),
+        "--context", str(part.case.prompt + part.case.generated), "--samples", "1", *common)
     rates = {phase: answer[phase]["tokensPerSecond"]["median"] for phase in ("prefill", "decode")}
     return rates | {"peak": answer["peakResidentBytes"]["value"]}
+
+
+def theirs(part, path):
+    if part.case.is_load:
+        return rival.load(path, part.threads)
+    return rival.measure(path, part.case.prompt, part.case.generated, part.threads)
 
 
 def read_rates(run):
@@ -70,57 +94,93 @@ def weight_bytes(path):
     return sum(int(t.n_bytes) for t in tensors if not (has_head and t.name == "token_embd.weight"))
 
 
-def spread(pairs):
-    """Median, least and most of the ratios of pairs."""
-    ratios = sorted(mine / other for mine, other in pairs)
-    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+def warm(path):
+    """Reads a file through, so that it lies in the page cache where there is room."""
+    with open(path, "rb", buffering=0) as file:
+        while file.read(1 << 24):
+            pass
 
 
-def compare(run, label, path, case, threads, options, limits):
-    prompt, generate = case
-    mine, theirs = [], []
-    for _ in range(options.rounds):
-        mine.append(ours(run, path, prompt, generate, threads, options.kernels))
-        theirs.append(rival.measure(path, prompt, generate, threads))
-    rows = []
-    for phase in ("prefill", "decode"):
-        us, them = ([rates[phase] for rates in side] for side in (mine, theirs))
-        of_limit = "–"
-        if phase == "decode" and threads in limits:
-            of_limit = f"{statistics.median(us) * weight_bytes(path) / limits[threads] * 100:.0f} %"
-        tokens = prompt if phase == "prefill" else generate
-        rows.append(
-            (label, threads, f"{phase}, {tokens} at {0 if phase == 'prefill' else prompt}",
-             f"{statistics.median(us):.2f}", f"{statistics.median(them):.2f}", spread(list(zip(us, them))), of_limit))
-    peaks = [max(rates["peak"] for rates in side) for side in (mine, theirs)]
-    rows.append(
-        (label, threads, "peak resident, MiB", *(f"{peak / 2**20:.0f}" for peak in peaks),
-         f"{peaks[0] / peaks[1]:.2f}", "–"))
-    return rows
+def measure(run, options, folder, files):
+    """Adds rounds until all have as many as asked for; false when the time was over before."""
+    deadline = time.monotonic() + options.seconds
+    if options.limits or not folder.limits():
+        folder.raise_limits(read_rates(run))
+    for model, name in itertools.product(options.models, options.formats):
+        wanted = [
+            parts.Part(model, name, threads, case, options.kernels)
+            for threads in options.threads for case in options.cases
+        ]
+        if all(len(folder.read(part)["rounds"]) >= options.rounds for part in wanted):
+            continue
+        path = files / f"{model}-{name}.gguf"
+        if not path.exists():
+            print("Writing", path, file=sys.stderr)
+            synthetic_gguf.write(path, name, model)
+        for part in wanted:
+            while len(folder.read(part)["rounds"]) < options.rounds:
+                if time.monotonic() > deadline:
+                    return False
+                if part.case.is_load:
+                    warm(path)
+                pair = {"ours": ours(run, part, path), "theirs": theirs(part, path), "load": os.getloadavg()[0]}
+                folder.add(part, pair, weightBytes=weight_bytes(path), rival=rival.version())
+        if not options.files:
+            path.unlink()
+    return True
+
+
+def rows_of(record, limits):
+    """One row per quantity of a record: rates, seconds or bytes of both sides and their ratio, larger is better."""
+    rounds, label = record["rounds"], f"{record['model']} {record['format']}"
+    if record["kernels"] != "best":
+        label += f" ({record['kernels']})"
+
+    def row(what, key, text, ratio, of_limit="–", other=None):
+        mine, them = ([r[side][k] for r in rounds] for side, k in (("ours", key), ("theirs", other or key)))
+        ratios = [ratio(a, b) for a, b in zip(mine, them)]
+        return (
+            label, record["threads"], what, text(statistics.median(mine)), text(statistics.median(them)),
+            parts.spread(ratios), of_limit, len(rounds))
+
+    def more(a, b):
+        return a / b
+
+    def less(a, b):
+        return b / a
+
+    if record["case"] == "load":
+        yield row("start to first token, s; llama.cpp reads", "load", "{:.2f}".format, less, other="read")
+        yield row("start to first token, s; llama.cpp maps", "load", "{:.2f}".format, less, other="mapped")
+        return
+    prompt, generated = record["case"].split("-")
+    decode = statistics.median(r["ours"]["decode"] for r in rounds)
+    of_limit = "–"
+    if record["threads"] in limits:
+        of_limit = f"{decode * record['weightBytes'] / limits[record['threads']] * 100:.0f} %"
+    yield row(f"prefill of {prompt}, t/s", "prefill", "{:.2f}".format, more)
+    yield row(f"decode of {generated} at {prompt}, t/s", "decode", "{:.2f}".format, more, of_limit)
+    yield row("peak resident, MiB", "peak", lambda value: f"{value / 2**20:.0f}", less)
 
 
 def sections(run, table, options):
-    limits = read_rates(run)
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for model in options.models:
-            for name in options.formats:
-                path = (options.files or pathlib.Path(folder)) / f"{model}-{name}.gguf"
-                if not path.exists():
-                    print("Writing", path, file=sys.stderr)
-                    synthetic_gguf.write(path, name, model)
-                for threads in options.threads:
-                    for case in options.cases:
-                        rows += compare(run, f"{model} {name}", path, case, threads, options, limits)
-                if not options.files:
-                    path.unlink()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = parts.Folder(options.parts or pathlib.Path(temporary) / "parts")
+        if not options.merge and not measure(run, options, folder, options.files or pathlib.Path(temporary)):
+            print("Rounds are missing: call again.", file=sys.stderr)
+            sys.exit(EXIT_MISSING)
+        limits, records = folder.limits(), list(folder.records())
     read = "; ".join(f"{count} thread(s) {rate / 1e9:.1f} GB/s" for count, rate in sorted(limits.items()))
+    loads = [r["load"] for record in records for r in record["rounds"]]
     yield (
-        f"## Limits\n\nReads of cold memory, the best of the calibration's samples: {read}. Load before: "
-        + " ".join(f"{value:.2f}" for value in os.getloadavg()) + ".")
+        f"## Limits\n\nReads of cold memory, the best sample of all calibrations: {read}. Load average before rounds: "
+        f"{min(loads):.2f} to {max(loads):.2f}.")
     yield (
-        f"## Beside llama.cpp\n\nMedians of {options.rounds} alternating rounds in tokens per second; the ratio is the median "
-        f"of the rounds' pairs and their whole range; llama.cpp by {rival.version()}; files of random weights. The last "
-        "column is the weights' bytes per second over the read limit of so many threads.")
-    head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of read limit")
-    yield table(head, rows)
+        "## Beside llama.cpp\n\nMedians of alternating rounds; the ratio says how many times faster or smaller ours is: "
+        "the median of the rounds' pairs, with an interval that holds the true one with at least 90 %. llama.cpp by "
+        f"{', '.join(sorted({record['rival'] for record in records}))}; files of random weights. The last but one column "
+        "is the weights' bytes per second over the read limit of so many threads. From a start to the first token: ours "
+        "is a whole process with its tokenizer, with weights repacked; llama.cpp's counts from the call that loads, once "
+        "reading the file into memory, once mapping it; the file lies in the page cache.")
+    head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of read limit", "rounds")
+    yield table(head, [row for record in records for row in rows_of(record, limits)])

@@ -34,8 +34,27 @@ enum ck_type {
   CK_TQ1_0 = 34,
   CK_TQ2_0 = 35,
   CK_MXFP4 = 39,
-  CK_TYPE_COUNT = 40
+
+  // Blocks that no GGUF file holds: the codes of a group of columns and what they share, from other checkpoints.
+  CK_INT4_G32 = 64,
+  CK_INT4_G64 = 65,
+  CK_INT4_G128 = 66,
+  CK_UINT8_G32 = 67,
+  CK_UINT8_G128 = 68,
+  CK_INT8_G128 = 69,
+  CK_NF4 = 70,
+  CK_FP4 = 71,
+  CK_FP8 = 72,
+  CK_SPARSE_2_4 = 73,
+  CK_SPARSE_4_8 = 74,
+  CK_TYPE_COUNT = 80
 };
+
+// Groups of columns. int4 and uint8, which are no whole number of halves: a half scale, a byte zero, then the codes,
+// nibbles in sixteens as above; x = scale · (code − zero).
+typedef struct { uint16_t scale; int8_t values[128]; } ck_int8_g128;
+typedef struct { uint16_t absmax; uint8_t nibbles[32]; } ck_levels; // x = absmax · level
+typedef struct { uint16_t scale; uint8_t values[128]; } ck_fp8;   // E4M3; x = scale · value / 256
 
 // 32 elements. Nibble formats hold element i in the low half of byte i and element i+16 in the high half.
 typedef struct { uint16_t scale; uint8_t nibbles[16]; } ck_q4_0;
@@ -46,6 +65,11 @@ typedef struct { uint16_t scale; int8_t values[32]; } ck_q8_0;
 typedef struct { uint16_t scale, sum; int8_t values[32]; } ck_q8_1;
 typedef struct { uint16_t scale; uint8_t nibbles[16]; } ck_iq4_nl;
 typedef struct { uint8_t exponent; uint8_t nibbles[16]; } ck_mxfp4;
+
+// 32 columns of which 16 halves are kept: two of every four, or four of every eight, in their order. The places within
+// the group are numbers of two bits, sixteen to a word, or of three bits, eight to a word.
+typedef struct { uint32_t places[1]; uint16_t values[16]; } ck_sparse_2_4;
+typedef struct { uint32_t places[2]; uint16_t values[16]; } ck_sparse_4_8;
 
 // 256 elements.
 typedef struct { uint8_t scales[16]; uint8_t values[64]; uint16_t scale, minimum; } ck_q2_k;
@@ -89,5 +113,10 @@ _Static_assert(sizeof(ck_iq3_s) == 110, "iq3_s");
 _Static_assert(sizeof(ck_iq1_s) == 50, "iq1_s");
 _Static_assert(sizeof(ck_iq1_m) == 56, "iq1_m");
 _Static_assert(sizeof(ck_iq4_xs) == 136, "iq4_xs");
+_Static_assert(sizeof(ck_int8_g128) == 130, "int8-g128");
+_Static_assert(sizeof(ck_levels) == 34, "nf4 and fp4");
+_Static_assert(sizeof(ck_fp8) == 130, "fp8");
+_Static_assert(sizeof(ck_sparse_2_4) == 36, "sparse-2:4");
+_Static_assert(sizeof(ck_sparse_4_8) == 40, "sparse-4:8");
 
 #endif

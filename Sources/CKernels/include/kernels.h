@@ -8,8 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Best last. A portable binary holds all rows of its architecture and chooses once at run time.
-enum ck_isa { CK_PORTABLE = 0, CK_AVX2 = 1, CK_AVX512_VNNI = 2, CK_ISA_COUNT = 3 };
+// Of each architecture the best last. A binary holds all rows of its architecture and chooses once at run time.
+enum ck_isa {
+  CK_PORTABLE = 0,
+  CK_AVX2 = 1,
+  CK_AVX512_VNNI = 2,
+  CK_NEON = 3,         // Armv8.0
+  CK_NEON_DOTPROD = 4, // FEAT_DotProd: sums of four products of bytes
+  CK_NEON_I8MM = 5,    // and FEAT_I8MM: products of two rows with two tokens
+  CK_ISA_COUNT = 6
+};
 
 // One input vector in the forms that the formats multiply with; a matvec reads the form that its table entry names.
 typedef struct {
@@ -67,6 +75,7 @@ typedef struct {
   float scale;
   float cap;                // scores become cap · tanh(score / cap); 0 for none
   const float *sinks;       // [count] a score that each query sees besides, without a value; null for none
+  const float *slopes;      // [count] a score loses so much for each position before the query's, last − 1; null for none
   float *out;
   float *scratch;
 } ck_attention;
@@ -100,11 +109,11 @@ typedef struct {
 typedef struct {
   const char *name;
 
-  ck_matvec matvec[40];     // by ck_type; null for a type without a kernel of its own: decode and multiply floats
+  ck_matvec matvec[80];     // by ck_type; null for a type without a kernel of its own: decode and multiply floats
   void (*matvec_decoded)(ck_decoder decode, int64_t block_bytes, const void *weights, size_t row_bytes,
                          const float *x, float *y, int64_t begin, int64_t end, int64_t columns,
                          int64_t block_elements);
-  ck_decoder decode[40];    // by ck_type; null for a number that is no type
+  ck_decoder decode[80];    // by ck_type; null for a number that is no type
 
   // Products of many tokens: inputs are packed in groups of token_group tokens, padded with zeros.
   int64_t token_group;
@@ -118,6 +127,9 @@ typedef struct {
                        int32_t *records, int64_t first_group, int64_t last_group);
   void (*panel_matvec)(const ck_panel_job *job, int64_t begin, int64_t end);
   void (*panel_gemm)(const ck_panel_job *job, int64_t begin, int64_t end);
+  // Of a few tokens, each with the sums of one token alone: records of groups of ck_few_group(tokens), for formats of
+  // floats the vectors themselves. Null for a set that has only the other two.
+  void (*panel_few)(const ck_panel_job *job, int64_t begin, int64_t end);
 
   void (*quantize_32)(const float *x, int64_t n, int8_t *q, float *d, float *s);
   void (*quantize_256)(const float *x, int64_t n, int8_t *q, float *d, int16_t *sums);
@@ -161,7 +173,13 @@ enum ck_input ck_panel_input(int type);
 // Sixteen rows of `blocks` blocks to a panel, and one row of a panel back to the file's order.
 void ck_interleave(int type, const void *rows, int64_t blocks, void *panel);
 void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void *out);
+// Whether panel_few takes the type, and the tokens of its groups.
+int ck_has_few(int type);
+int64_t ck_few_group(int64_t tokens);
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns);
+
+// Multiplies and adds 8-bit integers in registers; operations is 0 for a row without such instructions. Gives their sum.
+int32_t ck_integer_peak(const ck_kernels *kernels, int64_t rounds, double *operations);
 
 size_t ck_gemm_scratch_bytes(const ck_kernels *kernels);
 int64_t ck_gemm_row_step(const ck_kernels *kernels);

@@ -2,61 +2,133 @@
 package import Hardware
 package import Quantities
 
-/// The energy of a pass where no counter tells it: a power while working times the time.
+/// The energy of a pass where no counter tells it: idle power × time, energy per byte and per operation, bounded by the
+/// power limit.
 package struct EnergyModel: Sendable {
-  /// A device's share of its power limit while it decodes.
-  ///
-  /// - Source: ML.ENERGY leaderboard (2026-02), H100 and B200: 0.8 × limit × time missed measured energy by 10 to 16 %
-  ///   in the median; other devices are less alike.
-  static let deviceShare = 0.8
-  static let deviceFactor = 1.5
-  /// A processor at full load takes about this share of its thermal design power (EPYC 8024P: 46 of 90 W).
-  static let processorShare = 0.65
+  /// What a pass moves and computes.
+  package struct Work: Sendable, Equatable {
+    package var bytes: Double
+    package var operations: Double
+
+    package init(bytes: Double, operations: Double) {
+      self.bytes = bytes
+      self.operations = operations
+    }
+  }
+
+  /// The parts of a pass's energy, in joules.
+  package struct Terms: Sendable, Equatable {
+    package var idle: Double
+    package var floor: Double
+    package var memory: Double
+    package var arithmetic: Double
+    /// What the power limit allows in the time.
+    package var limit: Double
+
+    package var total: Double { min(limit, idle + floor + memory + arithmetic) }
+  }
+
   /// Watts per busy core where no figure is known: walls of machines from Intel N150 (6.5 W per core) and Ryzen AI 5 340
   /// (8.5 W) to Raspberry Pi 5 (3 W) and AmpereOne (2.5 W) running llama.cpp.
   static let wattsPerCore = 5.0
-  static let processorFactor = 2.0
+  static let coreFactor = 2.0
 
-  /// Power while working, with its interval as a factor; unknown where no figure leads to one.
-  package let power: Known<Power>
+  private enum Figures {
+    case device(PowerFacts, count: Double)
+    case cores(Int)
+    case unknown(String)
+  }
+
+  private let figures: Figures
+  package let source: String
 
   package init(device: Accelerator, count: Int) {
-    power = Self.scaled(
-      device.power.thermalDesign.map { $0 * Double(count) }, share: Self.deviceShare, factor: Self.deviceFactor,
-      source: "0.8 × power limit, as datacentre devices take it; no counter")
+    guard let limit = device.power.thermalDesign.value else {
+      figures = .unknown(device.power.thermalDesign.reason ?? "no power limit is known")
+      source = ""
+      return
+    }
+    figures = .device(
+      PowerFacts(
+        idleWatts: device.power.idle.value?.watts, limitWatts: limit.watts,
+        memoryTechnology: device.memoryTechnology), count: Double(max(1, count)))
+    source =
+      "idle × time, energy per byte of \(device.memoryTechnology ?? "usual memory") and per operation, fitted "
+      + "to published powers of devices; \(Self.evidence)"
   }
 
   /// - Parameter threads: busy cores.
   package init(processor machine: HardwareProfile, threads: Int) {
-    let limit = machine.power.thermalDesign
-    guard limit.value == nil else {
-      power = Self.scaled(
-        limit, share: Self.processorShare, factor: Self.processorFactor,
-        source: "0.65 × thermal design power; no counter")
+    guard let limit = machine.power.thermalDesign.value else {
+      figures = .cores(threads)
+      source = "\(threads) cores × 5 W, from small machines at the wall; no counter"
       return
     }
-    let watts = Power(watts: Self.wattsPerCore * Double(threads))
-    power = .known(
-      watts, low: watts / Self.processorFactor, high: watts * Self.processorFactor, basis: .modelled,
-      source: "\(threads) cores × 5 W, from small machines at the wall; no counter")
+    // A part of the cores takes its part of the package.
+    let share = min(1, Double(threads) / Double(max(1, machine.processor.coreCount)))
+    figures = .device(
+      PowerFacts(
+        idleWatts: machine.power.idle.value.map { $0.watts * share }, limitWatts: limit.watts * share,
+        memoryTechnology: machine.memory.technology), count: 1)
+    let part = share < 1 ? "\(threads) of \(machine.processor.coreCount) cores' share of the package; " : ""
+    source =
+      part + "idle × time, energy per byte of \(machine.memory.technology ?? "usual memory") and per operation; "
+      + Self.evidence
   }
 
-  private static func scaled(_ limit: Known<Power>, share: Double, factor: Double, source: String) -> Known<Power> {
-    guard let watts = limit.value.map({ $0 * share }) else {
-      return .unknown(reason: limit.reason ?? "no power figure")
+  private static let evidence = "no counter; 90 % interval from machines left out of the fit"
+
+  /// Why no energy is told; nil when it is.
+  package var reason: String? { if case .unknown(let reason) = figures { reason } else { nil } }
+
+  package func terms(_ work: Work, seconds: Double) -> Terms? {
+    switch figures {
+    case .unknown: return nil
+    case .cores(let count):
+      let joules = Double(count) * Self.wattsPerCore * seconds
+      return Terms(idle: 0, floor: joules, memory: 0, arithmetic: 0, limit: joules)
+    case .device(let facts, let count):
+      let coefficients = PowerCoefficients.published
+      let share = facts.hasGraphicsMemory ? coefficients.graphicsFloorShare : coefficients.floorShare
+      let perByte = MemoryEnergy.picojoulesPerByte(facts.memoryTechnology) * coefficients.byteScale * 1e-12
+      return Terms(
+        idle: facts.idleWatts * count * seconds,
+        floor: (facts.limitWatts - facts.idleWatts) * share * count * seconds,
+        memory: perByte * work.bytes, arithmetic: coefficients.picojoulesPerOperation * 1e-12 * work.operations,
+        limit: facts.limitWatts * count * seconds)
     }
-    return .known(watts, low: watts / factor, high: watts * factor, basis: .modelled, source: source)
   }
 
-  /// Joules for a pass of `seconds` that yields `tokens`.
-  package func perToken(seconds: Known<Seconds>, tokens: Double) -> Known<Energy> {
-    guard case .known(let watts, let low, let high, let basis, let source) = power else {
-      return .unknown(reason: power.reason ?? "")
+  /// Joules of a pass that takes `seconds` and yields `tokens`, for one of them.
+  package func perToken(_ work: Work, seconds: Known<Seconds>, tokens: Double) -> Known<Energy> {
+    if let reason { return .unknown(reason: reason) }
+    guard let value = seconds.value, let low = seconds.low, let high = seconds.high,
+      let middle = terms(work, seconds: value.seconds), let least = terms(work, seconds: low.seconds),
+      let most = terms(work, seconds: high.seconds)
+    else { return .unknown(reason: seconds.reason ?? "the time is not known") }
+    // Errors of power and of time are independent: their logarithms add up as squares.
+    func end(_ time: Double, _ power: Double) -> Double {
+      let (time, power) = (Logarithm.natural(time), Logarithm.natural(power))
+      return Logarithm.exponential((time * time + power * power).squareRoot())
     }
-    guard let value = seconds.value else { return .unknown(reason: seconds.reason ?? "") }
-    // The factor covers the time's own error, which is far smaller.
+    let range = powerRange
     return .known(
-      watts * value / tokens, low: low * value / tokens, high: high * value / tokens, basis: max(basis, seconds.basis),
-      source: source)
+      Energy(joules: middle.total / tokens),
+      low: Energy(
+        joules: middle.total / end(middle.total / max(least.total, .leastNormalMagnitude), 1 / range.low) / tokens),
+      high: Energy(
+        joules: middle.total * end(most.total / max(middle.total, .leastNormalMagnitude), range.high) / tokens),
+      basis: max(.modelled, seconds.basis), source: source)
+  }
+
+  private var powerRange: (low: Double, high: Double) {
+    if case .cores = figures { (1 / Self.coreFactor, Self.coreFactor) } else { PowerCoefficients.range }
+  }
+}
+
+extension EnergyModel.Work {
+  init(_ pass: PassWork) {
+    self.init(
+      bytes: pass.weightBytes + pass.cacheBytes, operations: pass.operations.sum() + pass.attentionOperations)
   }
 }

@@ -57,8 +57,8 @@ package struct EngineRules: Sendable {
   @Sendable private static func served(_ format: StorageFormat) -> Kernel? {
     switch format {
     case .awq, .gptq, .block(.mxfp4): .packed
-    case .float8PerTensor, .int8PerRow: .direct
-    case .normalFloat4: .expanded
+    case .float8PerTensor, .float8PerBlock, .int8PerRow, .int8PerChannel: .direct
+    case .normalFloat4, .float4: .expanded
     default: isFloat(format) ? .direct : nil
     }
   }
@@ -66,7 +66,7 @@ package struct EngineRules: Sendable {
   @Sendable private static func compiled(_ format: StorageFormat) -> Kernel? {
     switch format {
     case .awq, .gptq: .packed
-    case .float8PerTensor, .int8PerRow: .direct
+    case .float8PerTensor, .float8PerBlock, .int8PerRow, .int8PerChannel: .direct
     default: isFloat(format) ? .direct : nil
     }
   }
@@ -74,8 +74,8 @@ package struct EngineRules: Sendable {
   @Sendable private static func eager(_ format: StorageFormat) -> Kernel? {
     switch format {
     case .awq, .gptq, .block(.mxfp4): .packed
-    case .float8PerTensor: .direct
-    case .normalFloat4, .int8PerRow: .expanded
+    case .float8PerTensor, .float8PerBlock, .int8PerChannel: .direct
+    case .normalFloat4, .float4, .int8PerRow: .expanded
     default: isFloat(format) ? .direct : nil
     }
   }

@@ -16,6 +16,8 @@ package struct RuntimeMemoryPlan: Sendable, Equatable {
     case compressedQuery, absorbedQuery, latentMixed, headInput, headOutput
     /// Only models in low-rank factors or with adapters.
     case thin, adapterOutput
+    /// Only models whose matrices have their columns in another order than the input.
+    case orderedInput
   }
 
   package struct Buffer: Sendable, Equatable {
@@ -28,6 +30,8 @@ package struct RuntimeMemoryPlan: Sendable, Equatable {
   package let buffers: [Buffer]
   /// Prompt tokens of one forward pass.
   package let microBatch: Int
+  /// Tokens of one pass whose logits may be asked for.
+  package let logitRows: Int
 
   package var total: ByteCount { buffers.reduce(.zero) { $0 + $1.bytes } }
   package func bytes(_ name: BufferName) -> ByteCount {
@@ -36,7 +40,8 @@ package struct RuntimeMemoryPlan: Sendable, Equatable {
 }
 
 extension RuntimeMemoryPlan {
-  /// Inputs are packed in groups of 4, 6 or 12 tokens, by kernel set; twelve holds them all.
+  /// Inputs are packed in groups of 4, 6 or 12 tokens, by kernel set; twelve holds them all, and the records of groups of
+  /// eight, which take less than half of the floats.
   package static let packedTokenGroup = 12
   /// Floats of one thread's decoded weight panel: 64 rows and 16 more of 256 columns (the kernels' `ck_gemm`).
   package static let gemmScratchFloats = (64 + 16) * 256
@@ -59,8 +64,10 @@ extension RuntimeMemoryPlan {
   /// - Shapes: u = micro-batch, d = hidden size, f = feed-forward width, h heads of width w, c = context.
   package init(architecture: ModelArchitecture, weights: RuntimeWeights, workload: Workload, threads: Int) {
     let shape = RuntimeShape(architecture)
-    let u = max(1, min(workload.microBatch, workload.contextTokens))
+    let sequences = max(1, workload.sequences)
+    let u = max(sequences, min(workload.microBatch, workload.contextTokens))
     microBatch = u
+    logitRows = sequences
     let widest = shape.widestInput
     let expertRows = max(u, shape.activeExperts)
     let gateFloats = max(u * shape.feedForward, expertRows * shape.expertWidth)
@@ -94,9 +101,10 @@ extension RuntimeMemoryPlan {
         floats(.gemmScratch, threads * Self.gemmScratchFloats, "\(threads) threads × \(Self.gemmScratchFloats) × 4"),
         floats(.attentionScratch, threads * attentionFloats, "\(threads) threads × \(attentionFloats) × 4"),
         floats(.ropeTables, u * shape.rotated, "\(u) × \(shape.rotated) × 4"),
-        floats(.logits, shape.vocabulary, "\(shape.vocabulary) × 4"),
+        floats(.logits, sequences * shape.vocabulary, "\(sequences) sequences × \(shape.vocabulary) × 4"),
       ] + Self.expertBuffers(shape, tokens: u) + Self.latentBuffers(shape, tokens: u)
       + Self.factorBuffers(weights, tokens: u)
+      + (weights.hasOrder ? [floats(.orderedInput, u * widest, "\(u) × \(widest) × 4")] : [])
   }
 
   /// - Shapes: u tokens, E experts of which a token visits k, d = hidden size.

@@ -4,7 +4,7 @@ package import Quantities
 
 /// What the runtime's memory plan needs to know of the weights.
 package struct RuntimeWeights: Sendable, Equatable {
-  /// Stored bytes, each tensor a multiple of 32.
+  /// Bytes as the runtime keeps them, each tensor a multiple of 32.
   package var alignedBytes: ByteCount
   package var tensorCount: Int
   /// Norms and biases are kept as 32-bit floats besides.
@@ -13,13 +13,16 @@ package struct RuntimeWeights: Sendable, Equatable {
   package var rank = 0
   /// Outputs of the widest matrix with an adapter; 0 where there are none.
   package var adapterRows = 0
+  /// Whether a matrix has its columns in another order than its input.
+  package var hasOrder = false
   package var vectorBytes: ByteCount { ByteCount(vectorElements * 4) }
 
   package init(_ inventory: TensorInventory) {
     alignedBytes = inventory.tensors.reduce(.zero) {
-      $0 + $1.bytes.aligned(to: RuntimeMemoryPlan.tensorAlignment)
+      $0 + $1.runtimeBytes.aligned(to: RuntimeMemoryPlan.tensorAlignment)
     }
     tensorCount = inventory.tensors.count
+    hasOrder = inventory.tensors.contains { $0.hasOrder }
     vectorElements = inventory.tensors.reduce(0) { $0 + ($1.isKeptAsFloats ? $1.elements : 0) }
     for tensor in inventory.tensors {
       switch tensor.part {

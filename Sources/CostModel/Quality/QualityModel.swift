@@ -15,6 +15,7 @@ package struct QualityModel: Sendable {
   static let noise = 0.001
 
   private let evidence: [String: [QualityEvidence]]
+  private let removals: RemovalEvidence
   /// Models with figures of their own.
   private let models: Set<String>
   /// What other models' figures say of the variants that everybody asks for.
@@ -30,6 +31,7 @@ package struct QualityModel: Sendable {
     }
     let evidence = Dictionary(grouping: rows) { Self.key($0.variant, $0.hasImportanceMatrix) }
     self.evidence = evidence
+    removals = RemovalEvidence(rows)
     models = Set(rows.map(\.model))
     var expected: [CompressionStep: QualityEstimate] = [:]
     for step in CompressionVariant.offered.compactMap(\.storage) {
@@ -44,11 +46,26 @@ package struct QualityModel: Sendable {
   /// The expected loss of a variant that stores `bitsPerWeight` bits; a figure of the very model counts alone.
   package func estimate(_ variant: CompressionVariant, model: String, bitsPerWeight: Double) -> QualityEstimate {
     if let judged = own[model]?[variant.name] { return judged }
+    if let student = variant.student {
+      return QualityEstimate(loss: .unknown(reason: "what \(student) answers worse depends on how it was trained"))
+    }
     if let change = variant.structure.first {
+      if variant.structure.count == 1, let removed = removals.estimate(change) {
+        return Self.both(removed, stored(variant.storage, model: model, bitsPerWeight: bitsPerWeight))
+      }
       let reason = "what \(change.name) costs depends on how it is trained afterwards"
       return QualityEstimate(loss: .unknown(reason: reason))
     }
-    guard let step = variant.storage else { return Self.lossless("the model as published") }
+    return stored(variant.storage, model: model, bitsPerWeight: bitsPerWeight)
+  }
+
+  /// Losses of independent steps add up, and so do their intervals.
+  private static func both(_ one: QualityEstimate, _ other: QualityEstimate) -> QualityEstimate {
+    QualityEstimate(loss: one.loss + other.loss, models: Array(Set(one.models + other.models)).sorted())
+  }
+
+  private func stored(_ step: CompressionStep?, model: String, bitsPerWeight: Double) -> QualityEstimate {
+    guard let step else { return Self.lossless("the model as published") }
     if case .uniform(let format) = step, [.f32, .f16, .bf16].contains(format) {
       return Self.lossless("16 bits keep what is published in 16 bits")
     }
@@ -80,7 +97,7 @@ package struct QualityModel: Sendable {
     case .mixture(let mixture, let hasMatrix):
       let wanted = evidence[key(mixture.rawValue, hasMatrix)] ?? []
       return wanted.isEmpty ? evidence[key(mixture.rawValue, !hasMatrix)] ?? [] : wanted
-    case .uniform, .linearLayers, .structure: return evidence[step.name] ?? []
+    case .uniform, .linearLayers, .structure, .student: return evidence[step.name] ?? []
     }
   }
 
@@ -131,7 +148,7 @@ package struct QualityModel: Sendable {
     switch step {
     case .mixture(let mixture, _): format = mixture.baseFormat
     case .uniform(let block): format = block
-    case .linearLayers, .structure: return nil
+    case .linearLayers, .structure, .student: return nil
     }
     switch format {
     case .q2_k, .q3_k, .q4_k, .q5_k, .q6_k: return (2.20, 1.10, 0.33)

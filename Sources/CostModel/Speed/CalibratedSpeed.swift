@@ -11,7 +11,7 @@ package struct CalibratedSpeed: SpeedModel {
   package let source: String
   private let rates: RateBook
   private let barrier: Double
-  private let elementwise: (decode: Double?, prefill: Double?)
+  private let promptElementwise: Double?
   private let readBandwidth: Double
 
   /// What a sum of separately measured jobs misses of a whole pass, as a share of the time (the target of validation).
@@ -25,52 +25,73 @@ package struct CalibratedSpeed: SpeedModel {
     rates = RateBook(calibration, threads: threads)
     barrier = rates.overhead(.barrier) ?? 0
     readBandwidth = rates.rate(.read) ?? 0
-    elementwise = (rates.elementwise(batch: 1), rates.elementwise(batch: 512))
+    promptElementwise = rates.elementwise(batch: 512)
     source = "kernels measured here on \(calibration.date), \(rates.threads) threads, \(calibration.kernelSet)"
   }
 
-  /// The runtime takes one sequence after the other: a step of several is as many steps.
+  /// One reading of the weights serves all sequences; each reads a cache of its own.
   package func decodeStep(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
+    let sequences = max(1, model.workload.sequences)
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {
-      let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
-      time.weights += part.bytes / rate.perSecond
-      spread += part.bytes / rate.perSecond * rate.spread
-      time.weightTransfer += readBandwidth > 0 ? part.bytes / readBandwidth : 0
+      let (seconds, ownSpread) = try products(part, work, model, tokens: sequences)
+      time.weights += seconds
+      spread += seconds * ownSpread
+      let bytes = work.bytes(part, tokens: sequences, model)
+      time.weightTransfer += readBandwidth > 0 ? bytes / readBandwidth : 0
     }
     spread /= max(time.weights, .leastNormalMagnitude)
     time.attention = attention(model)
     if readBandwidth > 0 { time.attention += model.stateBytes / readBandwidth }
-    time.elementwise = elementwise.decode.map { model.activationBytes / $0 } ?? 0
+    time.attention *= Double(sequences)
+    let rate = rates.elementwise(batch: sequences)
+    time.elementwise = rate.map { model.activationBytes * Double(sequences) / $0 } ?? 0
     time.overhead = Double(model.layers) * Self.jobsPerLayer * barrier
     time.uncertainty = max(Self.decodeModelError, spread)
-    return time.scaled(by: Double(max(1, model.workload.sequences)))
+    return time
+  }
+
+  /// Seconds of a part's products with one token of each sequence, and the rate's spread.
+  ///
+  /// A matrix of an expert meets only the tokens that chose it.
+  private func products(
+    _ part: VariantWork.Part, _ work: VariantWork, _ model: ModelWork, tokens: Int
+  ) throws(NoSpeed) -> (seconds: Double, spread: Double) {
+    let bytes = work.bytes(part, tokens: tokens, model)
+    let visits = part.bytes * Double(tokens) / max(bytes, .leastNormalMagnitude)
+    guard visits > 1 else {
+      let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
+      return (bytes / rate.perSecond, rate.spread)
+    }
+    let rate = try rates.gemm(part.kernel, batch: visits, jobBytes: part.jobBytes)
+    return (2 * part.elements * Double(tokens) / rate.perSecond, rate.spread)
   }
 
   /// Operations at the measured rate, but never faster than the cache can be read.
   private func attention(_ model: ModelWork) -> Double {
     let transfer = readBandwidth > 0 ? model.cacheBytesRead / readBandwidth : 0
     let cache = model.workload.keyValueFormat
-    guard let rate = rates.attention(.attention, cache, width: model.headWidth) else { return transfer }
+    let seen = model.cachedBytesOfLayer(positions: Double(model.middlePosition))
+    guard let rate = rates.attention(.attention, cache, width: model.headWidth, cachedBytes: seen) else {
+      return transfer
+    }
     return max(transfer, model.attentionOperations / rate)
   }
 
   package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
-    let prompt = Double(min(model.workload.promptTokens, model.workload.contextTokens))
-    let batch = max(1, min(Int(prompt), model.workload.microBatch))
+    let (prompt, batch, chunks) = (model.promptTokens, model.batch, model.chunks)
     guard batch > 1 else { return try decodeStep(work, model) }
-    let chunks = (prompt / Double(batch)).rounded(.up)
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {
       if part.isHead {
         // Only the last token's logits are asked for.
-        let rate = try rates.matvec(part.format, jobBytes: part.jobBytes)
+        let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
         time.weights += part.bytes / rate.perSecond
         continue
       }
-      let rate = try rates.gemm(part.format, batch: batch, jobBytes: part.jobBytes)
+      let rate = try rates.gemm(part.kernel, batch: Double(batch), jobBytes: part.jobBytes)
       let seconds = 2 * part.elements * prompt / rate.perSecond
       time.weights += seconds
       spread += seconds * rate.spread
@@ -78,24 +99,15 @@ package struct CalibratedSpeed: SpeedModel {
     }
     spread /= max(time.weights, .leastNormalMagnitude)
     let cache = model.workload.keyValueFormat
-    if let rate = rates.attention(.attentionPrefill, cache, width: model.headWidth) {
+    // Chunks towards the end see more and do more: weighted by their operations they end at two thirds of a long
+    // prompt, and a single one at its end.
+    let seen = model.cachedBytesOfLayer(positions: (2 * prompt + Double(batch)) / 3)
+    if let rate = rates.attention(.attentionPrefill, cache, width: model.headWidth, cachedBytes: seen) {
       time.attention = model.promptAttentionOperations / rate
     }
-    time.elementwise = elementwise.prefill.map { model.activationBytes * prompt / $0 } ?? 0
+    time.elementwise = promptElementwise.map { model.activationBytes * prompt / $0 } ?? 0
     time.overhead = chunks * Double(model.layers) * Self.jobsPerLayer * barrier
     time.uncertainty = max(Self.prefillModelError, spread)
     return time
-  }
-}
-
-extension PhaseTime {
-  package func scaled(by factor: Double) -> PhaseTime {
-    var result = self
-    result.weights *= factor
-    result.weightTransfer *= factor
-    result.attention *= factor
-    result.elementwise *= factor
-    result.overhead *= factor
-    return result
   }
 }

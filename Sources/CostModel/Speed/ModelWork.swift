@@ -14,14 +14,17 @@ package struct ModelWork: Sendable {
   package let activeExperts: Int
   /// Cached bytes that a decode step of one sequence reads, half-way through the generation.
   package let cacheBytesRead: Double
+  /// The position half-way through the generation.
+  package let middlePosition: Int
   /// Multiply-adds of attention over those positions, in operations.
   package let attentionOperations: Double
   /// Operations of attention over the whole prompt, causal.
   package let promptAttentionOperations: Double
   /// Bytes of recurrent state read and written per step and sequence.
   package let stateBytes: Double
-  /// Bytes of activations that norms, rotations, activation functions and sums read or write per token.
-  package let activationBytes: Double
+  /// Bytes of activations that operators without weights read or write per token.
+  package let activations: ActivationWork
+  package var activationBytes: Double { activations.total }
   /// Elements of a head's key; the widest layer's.
   package let headWidth: Int
 
@@ -35,14 +38,20 @@ package struct ModelWork: Sendable {
     activeExperts = max(1, min(routed?.activeExperts ?? 1, routed?.experts ?? 1))
     let prompt = min(workload.promptTokens, workload.contextTokens)
     let middle = min(prompt + workload.generatedTokens / 2, workload.contextTokens)
+    middlePosition = middle
     var sums = Sums()
     for layer in architecture.layers { sums.add(layer, hidden: architecture.hiddenSize, prompt: prompt, at: middle) }
     cacheBytesRead = sums.cached * workload.keyValueFormat.bitsPerElement / 8
     attentionOperations = sums.decodeOperations
     promptAttentionOperations = sums.promptOperations
     stateBytes = Double(architecture.stateElements) * 4 * 2
-    activationBytes = sums.activations
+    activations = sums.activations
     headWidth = sums.headWidth
+  }
+
+  /// Keys and values of a mean layer over so many positions.
+  func cachedBytesOfLayer(positions: Double) -> Double {
+    cacheBytesRead / Double(max(1, layers)) * positions / Double(max(1, middlePosition))
   }
 
   /// The share of the routed experts' weights that a pass over `tokens` tokens reads.
@@ -72,7 +81,7 @@ package struct ModelWork: Sendable {
     var cached = 0.0
     var decodeOperations = 0.0
     var promptOperations = 0.0
-    var activations = 0.0
+    var activations = ActivationWork()
     var headWidth = 1
 
     mutating func add(_ layer: LayerDescription, hidden: Int, prompt: Int, at position: Int) {
@@ -84,7 +93,9 @@ package struct ModelWork: Sendable {
       }
       // Norm in and out twice, two sums of three, and the feed-forward's gate, up and product.
       let width = layer.feedForward.map { $0.width + $0.activeExperts * $0.expertWidth + $0.sharedExpertWidth } ?? 0
-      activations += 4 * Double(10 * hidden + 3 * width)
+      activations.norms += 4 * Double(4 * hidden)
+      activations.sums += 4 * Double(6 * hidden)
+      activations.activation += 4 * Double(3 * width)
     }
 
     private mutating func addAttention(_ mixer: Mixer, prompt: Int, at position: Int) {
@@ -93,7 +104,7 @@ package struct ModelWork: Sendable {
       case .attention(let shape):
         (heads, widths, window) = (shape.heads, shape.keyWidth + shape.valueWidth, shape.window)
         headWidth = max(headWidth, shape.keyWidth)
-        activations += 4 * 2 * Double(shape.heads * shape.keyWidth + shape.keyValueHeads * shape.keyWidth)
+        activations.rotation += 4 * 2 * Double(shape.heads * shape.keyWidth + shape.keyValueHeads * shape.keyWidth)
       case .latentAttention(let shape):
         (heads, widths, window) = (shape.heads, 2 * shape.keyValueRank + shape.ropeWidth, shape.window)
         headWidth = max(headWidth, shape.keyValueRank)
@@ -113,4 +124,14 @@ package struct ModelWork: Sendable {
       return full * (full + 1) / 2 + (Double(tokens) - full) * full
     }
   }
+}
+
+/// Bytes of activations that a token's pass reads or writes outside of products and attention.
+package struct ActivationWork: Sendable, Equatable {
+  package var norms = 0.0
+  package var rotation = 0.0
+  package var activation = 0.0
+  /// Of the layers' parts to the hidden state.
+  package var sums = 0.0
+  package var total: Double { norms + rotation + activation + sums }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Hardware
-package import LanguageModel
+internal import LanguageModel
 internal import Quantities
 
 /// The rates of one calibration at one thread count, looked up by format and size.
@@ -22,10 +22,10 @@ package struct RateBook: Sendable {
 
   package let threads: Int
   private let all: [Calibration.Rate]
-  private let products: [BlockFormat: RateCurve]
-  private let batchedProducts: [BlockFormat: [(batch: Int, curve: RateCurve)]]
-  private let attentionRates: [KeyValueFormat: [(width: Int, perSecond: Double)]]
-  private let promptAttentionRates: [KeyValueFormat: [(width: Int, perSecond: Double)]]
+  private let products: [String: RateCurve]
+  private let batchedProducts: [String: [(batch: Int, curve: RateCurve)]]
+  private let attentionRates: [KeyValueFormat: [(width: Int, curve: RateCurve)]]
+  private let promptAttentionRates: [KeyValueFormat: [(width: Int, curve: RateCurve)]]
   private let overheads: [Calibration.Overhead]
 
   /// - Parameter threads: the count wanted; the nearest one with matrix-vector rates is taken.
@@ -40,17 +40,14 @@ package struct RateBook: Sendable {
     products = Self.byFormat(all, .matvec).mapValues(RateCurve.init)
     batchedProducts = Self.byFormat(all, .gemm).mapValues { rates in
       Dictionary(grouping: rates, by: \.batch).map { (batch: $0.key, curve: RateCurve($0.value)) }
+        .sorted { $0.batch < $1.batch }
     }
   }
 
   private static func byFormat(
     _ rates: [Calibration.Rate], _ operation: Calibration.Rate.Operation
-  ) -> [BlockFormat: [Calibration.Rate]] {
-    var result: [BlockFormat: [Calibration.Rate]] = [:]
-    for rate in rates where rate.operation == operation {
-      if let format = BlockFormat(rawValue: rate.format) { result[format, default: []].append(rate) }
-    }
-    return result
+  ) -> [String: [Calibration.Rate]] {
+    Dictionary(grouping: rates.filter { $0.operation == operation }, by: \.format)
   }
 
   package func overhead(_ kind: Calibration.Overhead.Kind) -> Double? {
@@ -62,21 +59,36 @@ package struct RateBook: Sendable {
     all.lazy.filter { $0.operation == operation }.map(\.perSecond).max()
   }
 
-  package func matvec(_ format: StorageFormat, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard case .block(let block) = format, let curve = products[block] else { throw Self.notMeasured(format) }
+  /// - Parameter format: the name of a `RuntimeFormat`.
+  package func matvec(_ format: String, jobBytes: Double) throws(NoSpeed) -> Rate {
+    guard let curve = products[format] else { throw Self.notMeasured(format) }
     return curve.rate(at: jobBytes)
   }
 
-  /// The rate at the nearest measured batch, between matrix sizes.
-  package func gemm(_ format: StorageFormat, batch: Int, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard case .block(let block) = format, let curves = batchedProducts[block],
-      let nearest = curves.min(by: { Self.distance($0.batch, batch) < Self.distance($1.batch, batch) })
+  /// Operations per second of a product with `batch` vectors.
+  ///
+  /// Between two measured counts, of which one vector is the least, the time per weight is linear in the count: first the
+  /// bytes limit it, then the arithmetic. Beyond the largest the rate is constant.
+  package func gemm(_ format: String, batch: Double, jobBytes: Double) throws(NoSpeed) -> Rate {
+    guard let curves = batchedProducts[format], let last = curves.last
     else { throw Self.notMeasured(format) }
-    return nearest.curve.rate(at: jobBytes)
+    guard batch < Double(last.batch) else { return last.curve.rate(at: jobBytes) }
+    var points = curves.map { (batch: Double($0.batch), rate: $0.curve.rate(at: jobBytes)) }
+    let kernel =
+      BlockFormat(rawValue: format).map(RuntimeFormat.init) ?? RuntimeFormat.groups.first { $0.name == format }
+    if let kernel, var one = products[format]?.rate(at: jobBytes) {
+      one.perSecond *= 2 * Double(kernel.elementsPerBlock) / Double(kernel.bytesPerBlock)
+      points.insert((1, one), at: 0)
+    }
+    guard let upper = points.firstIndex(where: { batch <= $0.batch }), upper > 0 else { return points[0].rate }
+    let (low, high) = (points[upper - 1], points[upper])
+    let share = (batch - low.batch) / (high.batch - low.batch)
+    let time = (1 - share) * low.batch / low.rate.perSecond + share * high.batch / high.rate.perSecond
+    return Rate(perSecond: batch / time, spread: max(low.rate.spread, high.rate.spread))
   }
 
-  private static func notMeasured(_ format: StorageFormat) -> NoSpeed {
-    NoSpeed("no kernel for \(format.name) was measured here")
+  private static func notMeasured(_ format: String) -> NoSpeed {
+    NoSpeed("no kernel for \(format) was measured here")
   }
 
   private static func distance(_ left: Int, _ right: Int) -> Double {
@@ -84,21 +96,28 @@ package struct RateBook: Sendable {
   }
 
   /// Operations per second of attention with heads of about that width; of another cache format when need be.
-  package func attention(_ operation: Calibration.Rate.Operation, _ format: KeyValueFormat, width: Int) -> Double? {
+  ///
+  /// - Parameter cachedBytes: keys and values of a layer that are seen: many come from farther away than few.
+  package func attention(
+    _ operation: Calibration.Rate.Operation, _ format: KeyValueFormat, width: Int, cachedBytes: Double = 0
+  ) -> Double? {
     let table = operation == .attention ? attentionRates : promptAttentionRates
     let points = table[format] ?? table[.f16]
-    return points?.min { Self.distance($0.width, width) < Self.distance($1.width, width) }?.perSecond
+    return points?.min { Self.distance($0.width, width) < Self.distance($1.width, width) }?
+      .curve.rate(at: cachedBytes).perSecond
   }
 
   private static func attentionRates(
     _ rates: [Calibration.Rate], _ operation: Calibration.Rate.Operation
-  ) -> [KeyValueFormat: [(width: Int, perSecond: Double)]] {
-    var result: [KeyValueFormat: [(width: Int, perSecond: Double)]] = [:]
+  ) -> [KeyValueFormat: [(width: Int, curve: RateCurve)]] {
+    var result: [KeyValueFormat: [Calibration.Rate]] = [:]
     for rate in rates where rate.operation == operation {
-      guard let format = KeyValueFormat(rawValue: rate.format) else { continue }
-      result[format, default: []].append((rate.columns, rate.perSecond))
+      if let format = KeyValueFormat(rawValue: rate.format) { result[format, default: []].append(rate) }
     }
-    return result
+    return result.mapValues { rates in
+      Dictionary(grouping: rates, by: \.columns).map { (width: $0.key, curve: RateCurve($0.value)) }
+        .sorted { $0.width < $1.width }
+    }
   }
 
   /// Bytes of activations per second at about that batch.

@@ -8,6 +8,8 @@ package struct VariantWork: Sendable {
   /// Weights that one kind of product reads.
   package struct Part: Sendable {
     package var family: FormatFamily
+    /// What rates are looked up by: how the runtime keeps the weights, or how they are stored.
+    package var kernel: String
     package var format: StorageFormat
     /// Stored bytes that a decode step of one sequence reads.
     package var bytes: Double
@@ -23,27 +25,25 @@ package struct VariantWork: Sendable {
 
   package let parts: [Part]
 
-  package init(_ summary: VariantSummary, _ model: ModelWork) {
+  /// - Parameter isInRuntime: whether the built-in runtime reads the weights, in its own formats, rather than another
+  ///   engine as they are stored.
+  package init(_ summary: VariantSummary, _ model: ModelWork, isInRuntime: Bool = false) {
     var parts: [Part] = []
     parts.reserveCapacity(summary.entries.count)
-    let hasHead = summary.entries.contains { $0.tensorClass == .outputHead }
     var embeddingElements = 0
     for entry in summary.entries where entry.tensorClass == .embedding { embeddingElements += entry.elements }
+    let shares = TokenShares(
+      model, hasHead: summary.entries.contains { $0.tensorClass == .outputHead }, embeddingElements: embeddingElements)
     for entry in summary.entries {
-      let bytes = entry.bytes.magnitude
-      let share: Double
-      switch entry.tensorClass {
-      case .embedding:
-        // A tied head reads the token table; other tables of the class are looked up by row.
-        guard !hasHead, embeddingElements > 0 else { continue }
-        share = min(1, Double(model.headElements) / Double(embeddingElements))
-      case .routedExperts: share = Double(model.activeExperts) / Double(model.experts)
-      default: share = 1
-      }
+      let bytes = (isInRuntime ? entry.runtimeBytes : entry.bytes).magnitude
+      let share = shares.of(entry.tensorClass)
+      guard share > 0 else { continue }
       let isHead = entry.tensorClass == .embedding || entry.tensorClass == .outputHead
       parts.append(
         Part(
-          family: FormatFamily(entry.format), format: entry.format, bytes: bytes * share,
+          family: FormatFamily(entry.format),
+          kernel: isInRuntime ? entry.runtimeFormat?.name ?? entry.format.name : entry.format.name,
+          format: entry.format, bytes: bytes * share,
           elements: Double(entry.elements) * share,
           jobBytes: isHead ? bytes * share : bytes * share / Double(entry.tensors) * Self.tensorsPerJob(entry),
           allBytes: isHead ? bytes * share : bytes, isHead: isHead,
@@ -64,5 +64,25 @@ package struct VariantWork: Sendable {
   /// Stored bytes that a pass over `tokens` tokens reads.
   package func bytes(_ part: Part, tokens: Int, _ model: ModelWork) -> Double {
     part.isRouted ? part.allBytes * model.expertShare(tokens: tokens) : part.bytes
+  }
+}
+
+/// The share of a class of tensors that a token multiplies with; 0 for tables of which it reads a row.
+struct TokenShares {
+  private let head: Double
+  private let experts: Double
+
+  /// - Parameter embeddingElements: of all tables, of which a tied head reads one.
+  init(_ model: ModelWork, hasHead: Bool, embeddingElements: Int) {
+    head = hasHead || embeddingElements == 0 ? 0 : min(1, Double(model.headElements) / Double(embeddingElements))
+    experts = Double(model.activeExperts) / Double(model.experts)
+  }
+
+  func of(_ tensorClass: TensorClass) -> Double {
+    switch tensorClass {
+    case .embedding: head
+    case .routedExperts: experts
+    default: 1
+    }
   }
 }

@@ -16,7 +16,7 @@ package struct TextGenerator {
 
   private let session: InferenceSession
   private let tokenizer: Tokenizer
-  private var sampler: Sampler
+  private let sampler: Sampler
 
   package init(session: InferenceSession, tokenizer: Tokenizer, sampler: Sampler) {
     self.session = session
@@ -30,38 +30,25 @@ package struct TextGenerator {
   ///   - prompt: the prompt's tokens; none starts from the beginning-of-sequence token.
   ///   - onText: gets each piece of text as soon as its characters are complete.
   /// - Throws: `LanguageRuntimeError.contextFull` when the prompt alone does not fit.
-  package mutating func generate(
+  package func generate(
     _ prompt: [Int32], count: Int, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
   ) throws(LanguageRuntimeError) -> Result {
-    var input = prompt.isEmpty ? [tokenizer.beginOfSequence ?? 0] : prompt
-    sampler.note(input)
-    var decoder = TokenDecoder(tokenizer)
-    var result = Result(tokens: [], text: "", stop: .length)
-    while result.tokens.count < count {
+    var text = GrowingText(prompt, count: count, tokenizer: tokenizer, sampler: sampler)
+    while !text.isComplete {
       if isCancelled() {
-        result.stop = .cancelled
+        text.stop(.cancelled)
         break
       }
       let logits: UnsafeMutableBufferPointer<Float>
-      do { logits = try session.logits(after: input) } catch {
-        guard case .contextFull = error, !result.tokens.isEmpty else { throw error }
-        result.stop = .contextFull
+      do { logits = try session.logits(after: Array(text.pending)) } catch {
+        guard case .contextFull = error, !text.result.tokens.isEmpty else { throw error }
+        text.stop(.contextFull)
         break
       }
-      let token = sampler.next(logits)
-      guard !tokenizer.endOfGeneration.contains(token) else {
-        result.stop = .endOfGeneration
-        break
-      }
-      result.tokens.append(token)
-      let piece = decoder.text(after: token)
-      result.text += piece
-      onText(piece)
-      input = [token]
+      text.ran(text.pending.count)
+      if let piece = text.append(logits) { onText(piece) }
     }
-    let rest = decoder.rest()
-    result.text += rest
-    onText(rest)
-    return result
+    onText(text.finish())
+    return text.result
   }
 }

@@ -5,8 +5,8 @@ package import ModelFiles
 extension Tokenizer {
   /// Reads the vocabulary of a checkpoint's `tokenizer.json`.
   ///
-  /// Byte-pair encoding (of bytes, or of characters with bytes for the rest) and unigram are known. Normalisation of
-  /// Unicode (NFC, NFKC) is not applied: text is taken as it is.
+  /// Byte-pair encoding (of bytes, or of characters with bytes for the rest) and unigram are known. Of the normalisers
+  /// those are applied that make a normal form of Unicode, and those that write spaces.
   package init(_ files: TokenizerFiles) throws(TokenizerError) {
     let reader = TokenizerJSON(files)
     let vocabulary = try reader.vocabulary()
@@ -227,6 +227,7 @@ struct TokenizerJSON {
     facts.spaces = usesBlocks ? .block : .plain
     facts.spacePrefix = spacePrefix
     facts.doublesSpace = normalizers.contains { $0["type"]?.stringValue == "Prepend" }
+    facts.form = normalizers.compactMap { NormalForm(rawValue: $0["type"]?.stringValue ?? "") }.last
     facts.manners = manners
     facts.chatTemplate = files.chatTemplate ?? chatTemplate
     return facts

@@ -32,6 +32,8 @@ package struct Tokenizer: Sendable {
   /// A space is put in front of one that is there already.
   private let doublesSpace: Bool
   private let special: SpecialTokens
+  /// What text is brought into first, between special tokens.
+  private let form: NormalForm?
   package let beginOfSequence: Int32?
   package let endOfSequence: Int32?
   /// Tokens after which a model has said all: end of sequence, end of turn.
@@ -54,6 +56,7 @@ package struct Tokenizer: Sendable {
     var doublesSpace = true
     var spaces = SpaceSpelling.plain
     var chatTemplate: String?
+    var form: NormalForm?
     var manners: [Int32: SpecialTokens.Manner] = [:]
   }
 
@@ -70,6 +73,7 @@ package struct Tokenizer: Sendable {
     addsBeginOfSequence = facts.addsBeginOfSequence
     addsEndOfSequence = facts.addsEndOfSequence
     chatTemplate = facts.chatTemplate
+    form = facts.form
   }
 
   /// The tokens of a text.
@@ -95,7 +99,12 @@ package struct Tokenizer: Sendable {
         takesSpace = spacePrefix == .afterSpecial
       case .text(let range):
         let piece = UnsafeBufferPointer(rebasing: text[range])
-        append(piece, addsSpace: takesSpace && (doublesSpace || piece.first != 0x20), to: &ids)
+        let addsSpace = takesSpace && (doublesSpace || piece.first != 0x20)
+        if let form {
+          form.applied(to: piece).withUnsafeBufferPointer { append($0, addsSpace: addsSpace, to: &ids) }
+        } else {
+          append(piece, addsSpace: addsSpace, to: &ids)
+        }
         takesSpace = false
       }
     }

@@ -14,6 +14,8 @@ extension ForwardRules {
     if config.modelType == "gpt_neox", try config.flag("use_parallel_residual") ?? true { residual = .parallel }
     if config.modelType.hasPrefix("gemma") { normOffset = 1 }
     try readFusedOrder(config, recipe)
+    readMatrixOrder(config)
+    try readDistanceBias(config)
     try readActivation(config)
     try readScales(config)
     try readRopes(config)
@@ -28,9 +30,29 @@ extension ForwardRules {
     let isNew = try config.flag("new_decoder_architecture") ?? false
     switch config.modelType {
     case "falcon", "RefinedWebModel": fusesByGroup = isNew || !hasOneGroup
-    case "gpt_neox": fusesByGroup = true
+    case "gpt_bigcode": fusesByGroup = try config.flag("multi_query") == false
+    case "gpt_neox", "bloom": fusesByGroup = true
     default: break
     }
+  }
+
+  private mutating func readMatrixOrder(_ config: ConfigurationReader) {
+    switch config.modelType {
+    case "gpt2": transposedRoles = [.attentionQKV, .attentionOutput, .feedForwardUp, .feedForwardDown]
+    case "gpt_oss":
+      transposedRoles = [.expertGateUp, .expertDown]
+      alternatesGateAndUp = true
+    default: break
+    }
+  }
+
+  private mutating func readDistanceBias(_ config: ConfigurationReader) throws(ConfigurationError) {
+    let nested = config.part("attn_config")
+    let isNested = try nested?.flag("alibi") ?? false
+    guard try config.flag("alibi") ?? false || isNested else { return }
+    distanceBias = DistanceBias()
+    distanceBias?.isScaled = config.modelType == "falcon"
+    if let maximum = try nested?.number("alibi_bias_max"), maximum > 0 { distanceBias?.maximum = maximum }
   }
 
   private mutating func readActivation(_ config: ConfigurationReader) throws(ConfigurationError) {

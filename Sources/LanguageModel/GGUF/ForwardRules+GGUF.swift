@@ -29,6 +29,10 @@ extension ForwardRules {
       logitScale = metadata.architecture.hasPrefix("granite") ? 1 / stated : stated
     }
     if let scale = metadata.positive("attention.scale") { attentionScale = scale }
+    if let maximum = metadata.positive("attention.max_alibi_bias") {
+      distanceBias = DistanceBias()
+      distanceBias?.maximum = maximum
+    }
     if metadata.architecture == "gemma2" {
       attentionCap = metadata.positive("attn_logit_softcapping") ?? 50
       logitCap = metadata.positive("final_logit_softcapping") ?? 30

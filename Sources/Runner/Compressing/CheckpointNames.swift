@@ -130,10 +130,10 @@ struct CheckpointConfiguration {
         "quant_method": "awq", "bits": .integer(Int64(bits)), "group_size": .integer(Int64(group)),
         "zero_point": true, "version": "gemm",
       ]
-    case .gptq(let bits, let group):
+    case .gptq(let bits, let group, let actOrder):
       return [
         "quant_method": "gptq", "bits": .integer(Int64(bits)), "group_size": .integer(Int64(group)),
-        "desc_act": .bool(request.ordersColumns), "sym": false,
+        "desc_act": .bool(actOrder), "sym": false,
         "damp_percent": .number(Double(SecondOrderRounding.damping)),
         "true_sequential": false, "checkpoint_format": "gptq",
       ]

@@ -74,7 +74,7 @@ struct CompressionPlan {
     return switch tensor.format {
     case .block(let format): format
     case .awq(4, _): fitting(tensor, .q4_1)
-    case .gptq(4, _): request.ordersColumns ? nil : fitting(tensor, .q4_1)
+    case .gptq(4, _, actOrder: false): fitting(tensor, .q4_1)
     case .sparse: .f16
     default: nil
     }

@@ -15,22 +15,18 @@ package struct CompressionRequest: Sendable {
   /// What shows which weights matter; nil leaves that to the weights themselves.
   package var calibration: CalibrationText?
   package var pruning: PruningChoice
-  /// GPTQ takes the columns with the largest inputs first; the result is no GGUF file then.
-  package var ordersColumns: Bool
   /// Rounds the groups of AWQ and GPTQ to the nearest and reads no text: what the methods are compared with.
   package var roundsToNearest: Bool
 
   package init(
     source: ModelFile, variant: CompressionVariant, output: String, calibration: CalibrationText? = nil,
-    pruning: PruningChoice = PruningChoice(), ordersColumns: Bool = false,
-    roundsToNearest: Bool = false
+    pruning: PruningChoice = PruningChoice(), roundsToNearest: Bool = false
   ) {
     self.source = source
     self.variant = variant
     self.output = output
     self.calibration = calibration
     self.pruning = pruning
-    self.ordersColumns = ordersColumns
     self.roundsToNearest = roundsToNearest
   }
 }

@@ -43,14 +43,14 @@ struct VariantSteps {
   private func method(for format: StorageFormat) -> (any LayerMethod)? {
     switch format {
     case .awq(let bits, let group) where request.roundsToNearest,
-      .gptq(let bits, let group) where request.roundsToNearest:
+      .gptq(let bits, let group, _) where request.roundsToNearest:
       return NearestRounding(grid: GroupGrid(bits: Int(bits), group: Int(group), leastZero: 0))
     case .sparse(let pattern): return Sparsifier(pattern: pattern, readsText: text != nil)
     case .awq(let bits, let group):
       return ActivationAwareScaling(grid: GroupGrid(bits: Int(bits), group: Int(group), leastZero: 0))
-    case .gptq(let bits, let group):
+    case .gptq(let bits, let group, let actOrder):
       let grid = GroupGrid(bits: Int(bits), group: Int(group), leastZero: 1)
-      return SecondOrderRounding(grid: grid, ordersColumns: request.ordersColumns)
+      return SecondOrderRounding(grid: grid, ordersColumns: actOrder)
     default: return nil
     }
   }

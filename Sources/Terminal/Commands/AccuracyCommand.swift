@@ -44,7 +44,12 @@ struct AccuracyCommand: ParsableCommand {
       .init("rule", "0.55 × bandwidth / size"), .init("rows", .array(answer.rows.map(\.json))),
       .init(
         "unused",
-        .array(answer.unused.map { ["reason": .string($0.reason), "count": .integer(Int64($0.count))] })),
+        .array(
+          answer.unused.map {
+            [
+              "quantity": .string($0.quantity), "reason": .string($0.reason), "count": .integer(Int64($0.count)),
+            ]
+          })),
     ]
     if cases != nil { members.append(.init("cases", .array(chosen(answer).map(\.json)))) }
     return members
@@ -69,8 +74,16 @@ struct AccuracyCommand: ParsableCommand {
       ])
     }
     console.answer(table)
-    console.answer(["", "Each machine was predicted without it. Rule: 0.55 × bandwidth / size."])
-    console.answer(answer.unused.map { "Not used: \($0.count), \($0.reason)." })
+    console.answer([
+      "", "Each machine was predicted without it. Rule: 0.55 × bandwidth / size; of memory, 1.2 × weights.",
+      "Memory follows rules of which none was fitted to a model; MACHINES counts models there.",
+      "Energy is per token at the measured rate; its rule is 0.8 × power limit × time. Its power is idle + "
+        + "\(QuantityFormat.fixed(answer.powers.coefficients.floorShare, decimals: 3)) (GDDR "
+        + "\(QuantityFormat.fixed(answer.powers.coefficients.graphicsFloorShare, decimals: 3))) × (limit − idle) + "
+        + "\(QuantityFormat.fixed(answer.powers.coefficients.byteScale, decimals: 2)) × memory's energy per byte + "
+        + "\(QuantityFormat.fixed(answer.powers.coefficients.picojoulesPerOperation, decimals: 2)) pJ per operation.",
+    ])
+    console.answer(answer.unused.map { "Not used for \($0.quantity): \($0.count), \($0.reason)." })
     guard cases != nil else { return }
     console.answer(
       chosen(answer).map { row in
@@ -79,6 +92,23 @@ struct AccuracyCommand: ParsableCommand {
         return "\(observation.quantity.rawValue) \(observation.machine), \(observation.label): "
           + "\(QuantityFormat.fixed(row.predicted, decimals: 1)) for \(observation.rate), \(error) %"
       })
+    console.answer(
+      answer.powers.rows.filter { $0.observation.engine.rawValue == cases || cases == "all" }.map { row in
+        let (observation, watts) = (row.observation, row.watts)
+        let error = QuantityFormat.fixed((watts / observation.watts - 1) * 100, decimals: 0)
+        return "energy \(observation.machine), \(observation.label): "
+          + "\(QuantityFormat.fixed(watts, decimals: 0)) W for "
+          + "\(QuantityFormat.fixed(observation.watts, decimals: 0)) W, \(error) %"
+      })
+    console.answer(answer.memories.filter { $0.engine.rawValue == cases || cases == "all" }.map(Self.line))
+  }
+
+  private static func line(_ memory: MemoryObservation) -> String {
+    let predicted = memory.predicted.value.map(\.magnitude) ?? .nan
+    let error = QuantityFormat.fixed((predicted / memory.measured.magnitude - 1) * 100, decimals: 1)
+    return "memory \(memory.component.rawValue) \(memory.label): "
+      + "\(QuantityFormat.fixed(predicted / 1_048_576, decimals: 0)) MiB for "
+      + "\(QuantityFormat.fixed(memory.measured.magnitude / 1_048_576, decimals: 0)), \(error) %"
   }
 
   private static func percent(_ value: Double) -> String { "\(QuantityFormat.fixed(value * 100, decimals: 1)) %" }

@@ -54,12 +54,28 @@ struct VariantsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "variants",
     abstract: "The compression variants of a model: size, whether a kernel runs each, its loss, how to obtain it.",
-    discussion: "Examples:\n  anprobe variants\n  anprobe variants tinyllama-1.1b --json")
+    discussion: """
+      With --kernels it lists the formats instead, and how the built-in runtime multiplies each: by the best set of
+      kernels, or by a named one.
+
+      Examples:
+        anprobe variants
+        anprobe variants tinyllama-1.1b --json
+        anprobe variants --kernels
+        anprobe variants --kernels avx2 --json
+      """)
 
   @Argument(help: "The model whose bits per weight and losses are shown.") var model = "llama-3-8b"
+  @Option(
+    defaultAsFlag: KernelPathsFace.best,
+    help: ArgumentHelp("Show the kernels of each format: portable, avx2, avx512vnni or openblas.", valueName: "set"))
+  var kernels: String?
+  @Flag(inversion: .prefixedNo, help: "With --kernels: of weights in the order that the kernels read fastest.")
+  var repack = true
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    if let kernels { return try showKernels(kernels) }
     let estimates = try common.session.variants(of: ModelReference(model))
     guard !common.json else {
       let rows = estimates.map { estimate -> JSON in
@@ -91,6 +107,15 @@ struct VariantsCommand: ParsableCommand {
     common.console.answer(table)
     let obstacles = Set(estimates.compactMap { $0.obstacle?.sentence }).sorted()
     common.console.answer([""] + obstacles.map { "Not here: \($0)." })
+  }
+}
+
+extension VariantsCommand {
+  private func showKernels(_ name: String) throws {
+    let set = try PlanningSession.kernels(name == KernelPathsFace.best ? nil : name, repacks: repack)
+    let face = KernelPathsFace(set: set)
+    guard common.json else { return face.show(common.console) }
+    common.console.answer(command: "variants", face.members)
   }
 }
 

@@ -46,7 +46,6 @@ struct CompressCommand: ParsableCommand {
       "Layers that lose heads and channels, such as 4-27 (default: all but the first and last four).",
       valueName: "range"))
   var pruneLayers: LayerRange?
-  @Flag(help: "GPTQ takes the columns with the largest inputs first (not for GGUF).") var actOrder = false
   @Flag(help: "Round AWQ's and GPTQ's groups to the nearest, without a text: what they are compared with.")
   var nearest = false
   @Option(
@@ -63,7 +62,7 @@ struct CompressCommand: ParsableCommand {
       calibration: calibration, calibrationTokens: calibrationTokens,
       pruning: PruningChoice(
         depth: pruneBy?.depth, width: pruneBy?.width ?? .magnitudeL2, layers: pruneLayers?.layers),
-      ordersColumns: actOrder, roundsToNearest: nearest,
+      roundsToNearest: nearest,
       running: MeasuringOptions(
         threads: threads, toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))

@@ -9,12 +9,15 @@ struct EstimateFace {
   let estimator: CostEstimator
   let estimate: CostEstimate
   let terms: [CostTerm]
+  let tariff: TariffOptions
+  var explains = false
 
   func show(_ console: Console) {
     console.answer(head + [""])
     console.answer(sums)
     console.answer([""])
     console.answer(details)
+    if explains { console.answer([""] + explanation) }
     let notes = estimator.description.notes.map { "Note: \($0.sentence)" }
     if !notes.isEmpty { console.answer([""] + notes) }
   }
@@ -38,12 +41,24 @@ struct EstimateFace {
     add("prefill", estimate.prefill, to: &table)
     add("time to first token", estimate.timeToFirstToken, to: &table)
     add("energy per token", estimate.energyPerToken, to: &table)
+    add("energy per token of the prompt", estimate.energyPerPromptToken, to: &table)
+    for line in bill { add(line, to: &table) }
     add("loss", estimate.quality.loss, to: &table)
     table.append([
       StyledText("fits"), EstimateCells.verdict(estimate.verdict), "", "",
       StyledText(estimate.bound.map { "limited by \($0.rawValue)" } ?? ""),
     ])
     return table
+  }
+
+  /// The energy in the units of bills.
+  private var bill: [TariffOptions.Line] { tariff.lines(EnergyBill(perToken: estimate.energyPerToken)) }
+
+  private func add(_ line: TariffOptions.Line, to table: inout TextTable) {
+    table.append([
+      StyledText(line.name), StyledText(line.text(line.value), .bold), StyledText(line.text(line.low)),
+      StyledText(line.text(line.high)), StyledText(line.basis),
+    ])
   }
 
   private func add<Value: CustomStringConvertible>(_ name: String, _ value: Known<Value>, to table: inout TextTable) {
@@ -66,6 +81,29 @@ struct EstimateFace {
       ])
     }
     return table
+  }
+
+  /// What limits it, and the source of every figure.
+  private var explanation: [String] {
+    let bounds: [(String, PhaseTime?)] = [("Decode", estimate.decodeTime), ("Prefill", estimate.prefillTime)]
+    let limits = bounds.compactMap { name, time in
+      time.map { time in
+        let share = { (part: Double) in "\(QuantityFormat.fixed(part / max(time.total, 1e-30) * 100, decimals: 0)) %" }
+        return "\(name) is limited by \(time.bound.rawValue): \(share(time.weights)) products with weights, "
+          + "\(share(time.attention)) attention, \(share(time.overhead + time.elementwise)) everything else."
+      }
+    }
+    let capacity =
+      "Memory: \(estimator.platform.capacity.label)"
+      + (estimate.verdict == .no ? "; it does not fit." : ".")
+    let sources: [(String, Basis, String?)] = [
+      ("decode", estimate.decode.basis, estimate.decode.source ?? estimate.decode.reason),
+      ("prefill", estimate.prefill.basis, estimate.prefill.source ?? estimate.prefill.reason),
+      ("energy", estimate.energyPerToken.basis, estimate.energyPerToken.source ?? estimate.energyPerToken.reason),
+      ("loss", estimate.quality.loss.basis, estimate.quality.loss.source ?? estimate.quality.loss.reason),
+      ("file", estimate.fileBytes.basis, estimate.fileBytes.source ?? "sum of the tensors"),
+    ]
+    return limits + [capacity] + sources.map { "Source of \($0), \($1.rawValue): \($2 ?? "not stated")." }
   }
 
   /// Groups of three digits.

@@ -2,6 +2,7 @@
 import ArgumentParser
 import CostModel
 import Evidence
+import Inference
 import JSONText
 import Planning
 import Quantities
@@ -60,8 +61,14 @@ struct EvaluateCommand: ParsableCommand {
     name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
     transform: ThreadCount.parse)
   var threads: Int?
-  @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
+  @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -79,13 +86,14 @@ struct EvaluateCommand: ParsableCommand {
   func run() throws {
     let console = common.console
     Interrupt.shared.listen()
-    let options = EvaluatingOptions(
+    var options = EvaluatingOptions(
       text: text, tasks: tasks, method: method, contextTokens: context, strideTokens: stride, limit: limit,
       probes: probes ?? 0,
       keyValueFormat: kv,
       running: MeasuringOptions(
         threads: threads, kernels: kernels, toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))
+    options.running.adapters = adapters.map(AdapterReference.init(parsing:))
     let evaluation: Evaluation
     do {
       evaluation = try common.session.evaluate(file, reference: reference, options)

@@ -16,17 +16,29 @@ struct GenerateCommand: ParsableCommand {
         anprobe generate model.gguf --prompt "Once upon a time"
         anprobe generate model.gguf --chat "Name three rivers." --system "Answer in one line."
         anprobe generate model.gguf --prompt "" --temperature 0 --tokens 200 --json
+        anprobe generate model.gguf --prompts questions.txt --parallel 8
       """)
 
   @Argument(help: "A GGUF file, or a folder with safetensors, config.json and tokenizer.json.") var file: String
   @Option(
     name: [.customShort("p"), .long], help: "The text to continue; empty starts from the beginning of a sequence.")
   var prompt: String?
+  @Option(help: ArgumentHelp("Continue each line of this file, several at a time.", valueName: "file"))
+  var prompts: String?
+  @Option(
+    help: ArgumentHelp("Lines of --prompts that run together.", valueName: "count"), transform: TokenCount.parse)
+  var parallel = 4
   @OptionGroup var conversation: ChatOptions
   @Option(
     name: [.customShort("n"), .long], help: ArgumentHelp("The most tokens to generate.", valueName: "count"),
     transform: TokenCount.parse)
   var tokens = 256
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @OptionGroup var sampling: SamplingOptions
   @Option(
     name: [.customShort("c"), .long], help: ArgumentHelp("Positions in the KV cache.", valueName: "tokens"),
@@ -38,25 +50,38 @@ struct GenerateCommand: ParsableCommand {
     name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
     transform: ThreadCount.parse)
   var threads: Int?
-  @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
+  @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
   @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
   var repack = true
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard prompt == nil || conversation.chat == nil else {
-      throw ValidationError("Give either --prompt or --chat, not both.")
+    guard [prompt, prompts, conversation.chat].filter({ $0 != nil }).count <= 1 else {
+      throw ValidationError("Give one of --prompt, --prompts and --chat.")
+    }
+    guard parallel <= Self.mostParallel else {
+      throw ValidationError("--parallel is \(parallel); give a whole number from 1 to \(Self.mostParallel).")
     }
   }
 
-  func run() throws {
-    let console = common.console
-    Interrupt.shared.listen()
-    let options = GeneratingOptions(
+  static let mostParallel = 256
+
+  private func options(sequences: Int = 1) -> GeneratingOptions {
+    var options = GeneratingOptions(
       prompt: conversation.messages.map { .chat($0) } ?? .text(prompt ?? ""), count: tokens,
-      sampler: sampling.settings, workload: Workload(contextTokens: context, keyValueFormat: kv), threads: threads,
+      sampler: sampling.settings,
+      workload: Workload(contextTokens: context, sequences: sequences, keyValueFormat: kv), threads: threads,
       kernels: kernels, repacks: repack)
+    options.adapters = adapters.map(AdapterReference.init(parsing:))
+    return options
+  }
+
+  func run() throws {
+    Interrupt.shared.listen()
+    if let prompts { return try runAll(of: prompts) }
+    let console = common.console
+    let options = options()
     let result = try common.session.generate(
       file, options, isCancelled: { Interrupt.shared.isRequested }, onText: { if !common.json { console.stream($0) } })
     guard common.json else { return console.answer([""]) }
@@ -65,6 +90,32 @@ struct GenerateCommand: ParsableCommand {
       [
         .init("tokens", .array(result.tokens.map { .integer(Int64($0)) })), .init("text", .string(result.text)),
         .init("stop", .string(result.stop.rawValue)), .init("seed", .integer(Int64(clamping: sampling.seed))),
+      ])
+  }
+
+  /// Every line of a file, in the order in which they get ready.
+  private func runAll(of path: String) throws {
+    let console = common.console
+    let lines = try PlanningSession.text(ofFile: path).split(whereSeparator: \.isNewline).map(String.init)
+    let results = try common.session.generate(
+      file, prompts: lines, options(sequences: min(parallel, max(1, lines.count))),
+      isCancelled: { Interrupt.shared.isRequested }
+    ) { index, result in
+      if !common.json { console.answer(["\(index + 1): \(lines[index])\(result.text)", ""]) }
+    }
+    guard common.json else { return }
+    console.answer(
+      command: "generate",
+      [
+        .init(
+          "results",
+          .array(
+            results.map { result in
+              [
+                "tokens": .array(result.tokens.map { .integer(Int64($0)) }), "text": .string(result.text),
+                "stop": .string(result.stop.rawValue),
+              ]
+            })), .init("seed", .integer(Int64(clamping: sampling.seed))),
       ])
   }
 }

@@ -3,6 +3,7 @@ import ArgumentParser
 import Compression
 import CostModel
 import Evidence
+import Inference
 import JSONText
 import Planning
 import Quantities
@@ -15,7 +16,7 @@ struct RunOptions: ParsableArguments {
     name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
     transform: ThreadCount.parse)
   var threads: Int?
-  @Option(help: ArgumentHelp("portable, avx2, avx512vnni or openblas (default: the best).", valueName: "set"))
+  @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
   @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
   var repack = true
@@ -40,6 +41,8 @@ struct MeasureCommand: ParsableCommand {
       Examples:
         anprobe measure tinyllama-1.1b --variant q4_k_m
         anprobe measure qwen2.5-0.5b --variant q8_0 --full --context 8192
+        anprobe measure tinyllama-1.1b --variant q4_0 --batch 8
+        anprobe measure model.gguf --profile
         anprobe measure model.gguf --json
       """)
 
@@ -49,18 +52,34 @@ struct MeasureCommand: ParsableCommand {
     help: ArgumentHelp(
       "How the weights are stored; default: as published, or as the file has them.", valueName: "variant"))
   var variant: String?
+  @Flag(help: "Also show where the time goes: each operator beside the limits of this machine.") var profile = false
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var runOptions: RunOptions
   @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard adapters.isEmpty || variant == nil else {
+      throw ValidationError("--adapter stands beside a file's own weights: leave --variant away, or take lora-16.")
+    }
+  }
 
   func run() throws {
     let console = common.console
     let variant = try variant.map { try CompressionVariant(parsing: $0) }
     Interrupt.shared.listen()
+    var options = runOptions.options(console)
+    options.profiles = profile
+    options.adapters = adapters.map(AdapterReference.init(parsing:))
     let measurement: Measurement
     do {
       measurement = try common.session.measure(
-        model.reference, variant, workload.workload(), runOptions.options(console))
+        model.reference, variant, workload.workload(), options)
       console.endProgress()
     } catch {
       console.endProgress()
@@ -70,6 +89,7 @@ struct MeasureCommand: ParsableCommand {
       console.answer(command: "measure", measurement.members)
     } else {
       MeasureFace(measurement: measurement).show(console)
+      if let profile = measurement.profile { ProfileFace(profile: profile).show(console) }
     }
     if !measurement.isComplete { throw ExitStatus.failure }
   }
@@ -91,8 +111,10 @@ struct MeasureFace {
     ])
     add("prefill", measurement.prefill, &table)
     add("decode", measurement.decode, &table)
+    addShare(&table)
     console.answer(table)
-    console.answer([""] + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
+    let threads = measurement.threadsReason.map { ["Threads: \(measurement.threads), \($0)"] } ?? []
+    console.answer([""] + threads + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
     if !measurement.isComplete { console.answer(["Interrupted: these are the samples taken until then."]) }
   }
 
@@ -104,6 +126,14 @@ struct MeasureFace {
       StyledText("\(name), \(phase.tokens) tokens"), cell(statistics.median), cell(statistics.interval.low),
       cell(statistics.interval.high), StyledText("\(statistics.samples.count)"),
     ])
+  }
+
+  /// What each of several sequences gets of the decode rate.
+  private func addShare(_ table: inout TextTable) {
+    guard measurement.sequences > 1, let phase = measurement.decode else { return }
+    let rates = phase.tokensPerSecond.samples.map { $0 / Double(measurement.sequences) }
+    let share = Measurement.Phase(tokens: phase.tokens, tokensPerSecond: SampleStatistics(rates))
+    add("each of \(measurement.sequences) sequences", share, &table)
   }
 
   private var memory: [String] {

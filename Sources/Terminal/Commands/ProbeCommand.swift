@@ -12,7 +12,7 @@ struct ProbeCommand: ParsableCommand {
     discussion: """
       Examples:
         anprobe probe
-        anprobe probe --calibrate                 measures the kernels, at most 15 seconds
+        anprobe probe --calibrate                 measures the kernels, about 20 seconds
         anprobe probe --save laptop.json          a profile for --machine on another computer
         anprobe probe --snapshot laptop.tar       the raw files, without names, addresses and serial numbers
         anprobe probe --root laptop.tar --json    reads such a recording

@@ -34,12 +34,24 @@ struct WorkloadOptions: ParsableArguments {
   var generate: Int?
 
   @Option(
-    name: [.long, .customLong("users")],
+    name: [.long, .customLong("users"), .customLong("batch")],
     help: ArgumentHelp("Sequences served at the same time.", valueName: "count"), transform: TokenCount.parse)
   var sequences: Int?
 
   @Option(help: ArgumentHelp("Format of the KV cache: f16, q8_0 ...", valueName: "format"))
   var kv: KeyValueFormat?
+
+  @Flag(inversion: .prefixedNo, help: "With flash attention, as llama.cpp runs by itself since 2025.")
+  var flashAttention = true
+
+  @Flag(inversion: .prefixedNo, help: "With products that decode packed weights on the way (AWQ's and GPTQ's kernels).")
+  var fusedKernels = true
+
+  @Option(
+    name: [.customLong("micro-batch"), .customLong("ubatch")],
+    help: ArgumentHelp("Prompt tokens of one forward pass (llama.cpp's -ub).", valueName: "tokens"),
+    transform: TokenCount.parse)
+  var microBatch: Int?
 
   /// A model caches at most 2³² elements per position (`checkCache`): so many positions stay inside 64 bits.
   static let mostPositions = 1 << 28
@@ -62,6 +74,9 @@ struct WorkloadOptions: ParsableArguments {
       generate ?? min(workload.generatedTokens, max(0, workload.contextTokens - workload.promptTokens))
     workload.sequences = sequences ?? workload.sequences
     workload.keyValueFormat = kv ?? workload.keyValueFormat
+    workload.microBatch = microBatch ?? workload.microBatch
+    workload.hasFlashAttention = flashAttention
+    workload.hasFusedKernels = fusedKernels
     return workload
   }
 }
@@ -88,7 +103,7 @@ struct MachineOptions: ParsableArguments {
       valueName: "machine"))
   var machine: String?
 
-  @Option(help: ArgumentHelp("The program that runs the model: anprobe or llama.cpp.", valueName: "engine"))
+  @Option(help: ArgumentHelp("The program that runs the model.", valueName: "engine"))
   var engine: Engine?
 
   @Option(

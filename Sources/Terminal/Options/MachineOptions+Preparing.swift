@@ -11,7 +11,7 @@ extension MachineOptions {
     let request = self.request(.init())
     guard calibrate, try session.needsCalibration(request) else { return }
     try check()
-    console.notice("Measuring this machine's kernels once (about 12 s; --no-calibrate leaves it out).")
+    console.notice("Measuring this machine's kernels once (about 20 s; --no-calibrate leaves it out).")
     let calibration = try session.calibrate(threads: threads, toolVersion: Version.current) { console.progress($0) }
     console.endProgress()
     for warning in calibration.warnings { console.notice("Mind: \(warning)") }

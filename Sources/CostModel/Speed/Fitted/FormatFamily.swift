@@ -24,9 +24,9 @@ package enum FormatFamily: Int, Sendable, CaseIterable {
   package init(_ format: StorageFormat) {
     switch format {
     case .block(let block): self.init(block)
-    case .int8PerRow, .float8PerTensor: self = .eightBit
-    case .awq(let bits, _), .gptq(let bits, _): self = bits == 8 ? .eightBit : .fourBit
-    case .normalFloat4: self = .fourBit
+    case .int8PerRow, .int8PerChannel, .float8PerTensor, .float8PerBlock: self = .eightBit
+    case .awq(let bits, _), .gptq(let bits, _, _): self = bits == 8 ? .eightBit : .fourBit
+    case .normalFloat4, .float4: self = .fourBit
     case .sparse: self = .float
     }
   }

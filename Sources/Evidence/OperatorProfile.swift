@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package import JSONText
+internal import Quantities
+
+/// Where the time of a pass goes, operator by operator, held against what the machine can do.
+package struct OperatorProfile: Sendable, Equatable {
+  /// What this machine does at most, measured in the same run; 0 where it has no such instructions.
+  package struct Limits: Sendable, Equatable {
+    package var readBytesPerSecond: Double
+    package var floatOperationsPerSecond: Double
+    package var integerOperationsPerSecond: Double
+    package init(readBytesPerSecond: Double, floatOperationsPerSecond: Double, integerOperationsPerSecond: Double) {
+      self.readBytesPerSecond = readBytesPerSecond
+      self.floatOperationsPerSecond = floatOperationsPerSecond
+      self.integerOperationsPerSecond = integerOperationsPerSecond
+    }
+  }
+
+  /// The resource that an operator needs longest.
+  package enum Limit: String, Sendable { case memory, arithmetic }
+
+  /// One operator's share of one phase, per token.
+  package struct Row: Sendable, Equatable {
+    package var name: String
+    package var seconds: Double
+    /// Of weights and cache, or of the activations that pass through.
+    package var bytes: Double
+    package var floatOperations: Double
+    package var integerOperations: Double
+    /// Whether the bytes come from memory rather than from a cache.
+    package var readsMemory: Bool
+
+    package init(
+      name: String, seconds: Double, bytes: Double = 0, floatOperations: Double = 0, integerOperations: Double = 0,
+      readsMemory: Bool = false
+    ) {
+      self.name = name
+      self.seconds = seconds
+      self.bytes = bytes
+      self.floatOperations = floatOperations
+      self.integerOperations = integerOperations
+      self.readsMemory = readsMemory
+    }
+
+    package var operations: Double { floatOperations + integerOperations }
+    package var bytesPerSecond: Double? { rate(bytes) }
+    package var operationsPerSecond: Double? { rate(operations) }
+    private func rate(_ amount: Double) -> Double? { seconds > 0 && amount > 0 ? amount / seconds : nil }
+
+    /// What binds the operator, and the least time that it allows as a share of the time taken.
+    package func binding(_ limits: Limits) -> (limit: Limit, fraction: Double)? {
+      guard readsMemory, seconds > 0, limits.readBytesPerSecond > 0, limits.floatOperationsPerSecond > 0 else {
+        return nil
+      }
+      let integers = max(limits.integerOperationsPerSecond, limits.floatOperationsPerSecond)
+      let memory = bytes / limits.readBytesPerSecond
+      let arithmetic = floatOperations / limits.floatOperationsPerSecond + integerOperations / integers
+      return memory >= arithmetic ? (.memory, memory / seconds) : (.arithmetic, arithmetic / seconds)
+    }
+  }
+
+  /// A phase's rows, per token.
+  package struct Phase: Sendable, Equatable {
+    package var tokens: Int
+    /// From outside, per token.
+    package var seconds: Double
+    package var rows: [Row]
+    package init(tokens: Int, seconds: Double, rows: [Row]) {
+      self.tokens = tokens
+      self.seconds = seconds
+      self.rows = rows
+    }
+
+    package var explained: Double { rows.reduce(0) { $0 + $1.seconds } }
+    package var explainedFraction: Double { seconds > 0 ? explained / seconds : 1 }
+    package var unexplainedSeconds: Double { seconds - explained }
+  }
+
+  package var prefill: Phase?
+  package var decode: Phase?
+  package var limits: Limits
+
+  package init(prefill: Phase?, decode: Phase?, limits: Limits) {
+    self.prefill = prefill
+    self.decode = decode
+    self.limits = limits
+  }
+}
+
+extension OperatorProfile {
+  /// The value of `profile` in the answer of `measure --profile` (docs/json.md).
+  package var json: JSON {
+    [
+      "limits": [
+        "readBytesPerSecond": .number(limits.readBytesPerSecond),
+        "floatOperationsPerSecond": .number(limits.floatOperationsPerSecond),
+        "integerOperationsPerSecond": .number(limits.integerOperationsPerSecond),
+      ],
+      "prefill": prefill.map(json) ?? .null, "decode": decode.map(json) ?? .null,
+    ]
+  }
+
+  private func json(_ phase: Phase) -> JSON {
+    [
+      "tokens": .integer(Int64(phase.tokens)), "secondsPerToken": .number(phase.seconds),
+      "explainedFraction": .number(phase.explainedFraction), "operators": .array(phase.rows.map(json)),
+    ]
+  }
+
+  private func json(_ row: Row) -> JSON {
+    let binding = row.binding(limits)
+    return [
+      "operator": .string(row.name), "secondsPerToken": .number(row.seconds), "bytesPerToken": .number(row.bytes),
+      "operationsPerToken": .number(row.operations), "bytesPerSecond": row.bytesPerSecond.map { .number($0) } ?? .null,
+      "operationsPerSecond": row.operationsPerSecond.map { .number($0) } ?? .null,
+      "limit": binding.map { .string($0.limit.rawValue) } ?? .null,
+      "limitFraction": binding.map { .number($0.fraction) } ?? .null,
+    ]
+  }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import CKernels
+package import LanguageModel
+
+/// How a kernel set multiplies matrices in one format: what its dispatch does, in words.
+package struct KernelPath: Sendable, Equatable {
+  package enum Layout: String, Sendable {
+    /// Sixteen rows side by side in panels, made when the weights are loaded.
+    case panels
+    /// The file's own order.
+    case rows
+  }
+
+  package enum Arithmetic: String, Sendable {
+    /// 8-bit integers on both sides, the input converted once per product.
+    case integers
+    /// 32-bit floats, to which the weights are widened in registers.
+    case floats
+    /// Blocks are decoded to 32-bit floats in a buffer and multiplied from there.
+    case decoded
+    /// The system's OpenBLAS.
+    case library
+  }
+
+  package struct Product: Sendable, Equatable {
+    package let layout: Layout
+    package let arithmetic: Arithmetic
+  }
+
+  package let format: BlockFormat
+  /// One token at a time.
+  package let decode: Product
+  /// Many tokens at a time.
+  package let prefill: Product
+
+  /// Why the format is slow with this set; nil where it is not.
+  package let doubt: Doubt?
+
+  package enum Doubt: String, Sendable {
+    case noPanels = "no-panels"
+    case notRepacked = "not-repacked"
+
+    package var sentence: String {
+      switch self {
+      case .noPanels: "each block is decoded to floats first: its codebook has no kernel over panels"
+      case .notRepacked: "many tokens at a time go through floats: the set takes the file's order of rows"
+      }
+    }
+  }
+}
+
+extension KernelSet {
+  /// How the set multiplies a format; nil for one that it cannot read.
+  package func path(_ format: BlockFormat) -> KernelPath? {
+    guard let type = Int32(exactly: format.ggufType), ck_decoder_of(row, type) != nil else { return nil }
+    if interleaves(type) {
+      let product = KernelPath.Product(
+        layout: .panels, arithmetic: ck_panel_input(type) == CK_INPUT_F32 ? .floats : .integers)
+      return KernelPath(format: format, decode: product, prefill: product, doubt: nil)
+    }
+    let isFloat = type == CK_F32.rawValue
+    let single: KernelPath.Arithmetic =
+      ck_is_direct(row, type) == 0 ? .decoded : ck_input_of(row, type) == CK_INPUT_F32 ? .floats : .integers
+    let batch: KernelPath.Arithmetic = isFloat && openBLAS != nil ? .library : isFloat ? .floats : .decoded
+    let doubt: KernelPath.Doubt? = isFloat ? nil : ck_has_panels(type) == 0 ? .noPanels : .notRepacked
+    return KernelPath(
+      format: format, decode: .init(layout: .rows, arithmetic: single),
+      prefill: .init(layout: .rows, arithmetic: batch), doubt: doubt)
+  }
+
+  /// Whether products with a format multiply 8-bit integers.
+  package func usesIntegers(_ format: StorageFormat, isBatch: Bool) -> Bool {
+    guard case .block(let block) = format, let path = path(block) else { return false }
+    return (isBatch ? path.prefill : path.decode).arithmetic == .integers
+  }
+}

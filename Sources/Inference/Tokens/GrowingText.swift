@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One text while it grows: tokens that the model has not seen yet, and what was chosen so far.
+struct GrowingText {
+  private(set) var result = TextGenerator.Result(tokens: [], text: "", stop: .length)
+  /// Tokens to run next: the prompt, then the last one chosen.
+  private(set) var pending: ArraySlice<Int32>
+  private(set) var isComplete: Bool
+  private let count: Int
+  private let tokenizer: Tokenizer
+  private var sampler: Sampler
+  private var decoder: TokenDecoder
+
+  /// - Parameter prompt: none starts from the beginning-of-sequence token.
+  init(_ prompt: [Int32], count: Int, tokenizer: Tokenizer, sampler: Sampler) {
+    let start = prompt.isEmpty ? [tokenizer.beginOfSequence ?? 0] : prompt
+    pending = start[...]
+    isComplete = count <= 0
+    self.count = count
+    self.tokenizer = tokenizer
+    self.sampler = sampler
+    decoder = TokenDecoder(tokenizer)
+    self.sampler.note(start)
+  }
+
+  /// The first of the pending tokens are in the cache now.
+  mutating func ran(_ tokens: Int) { pending = pending.dropFirst(tokens) }
+
+  /// Chooses the next token from the logits behind all others; its text, or nil at the end of the text.
+  mutating func append(_ logits: UnsafeMutableBufferPointer<Float>) -> String? {
+    let token = sampler.next(logits)
+    guard !tokenizer.endOfGeneration.contains(token) else {
+      stop(.endOfGeneration)
+      return nil
+    }
+    result.tokens.append(token)
+    pending = [token]
+    isComplete = result.tokens.count >= count
+    let piece = decoder.text(after: token)
+    result.text += piece
+    return piece
+  }
+
+  mutating func stop(_ reason: TextGenerator.Stop) {
+    result.stop = reason
+    isComplete = true
+  }
+
+  /// What is left of an incomplete character.
+  mutating func finish() -> String {
+    let rest = decoder.rest()
+    result.text += rest
+    return rest
+  }
+}

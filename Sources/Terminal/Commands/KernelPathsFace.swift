@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import Inference
+import JSONText
+import LanguageModel
+import Quantities
+
+/// How a set of kernels multiplies each format, from its own dispatch.
+struct KernelPathsFace {
+  /// Stands for the best set where a name could be given.
+  static let best = "best"
+
+  let set: KernelSet
+
+  private var paths: [KernelPath] { BlockFormat.allCases.compactMap(set.path) }
+
+  var members: [JSON.Member] {
+    let rows = paths.map { path -> JSON in
+      [
+        "format": .string(path.format.rawValue), "elementsPerBlock": .integer(Int64(path.format.elementsPerBlock)),
+        "bitsPerWeight": .number(path.format.bitsPerWeight), "decode": Self.json(path.decode),
+        "prefill": Self.json(path.prefill), "doubt": path.doubt.map { .string($0.rawValue) } ?? .null,
+        "reason": path.doubt.map { .string($0.sentence) } ?? .null,
+      ]
+    }
+    return [
+      .init("kernelSet", .string(set.name.rawValue)),
+      .init("available", .array(KernelSet.available.map { .string($0) })), .init("formats", .array(rows)),
+    ]
+  }
+
+  private static func json(_ product: KernelPath.Product) -> JSON {
+    ["layout": .string(product.layout.rawValue), "arithmetic": .string(product.arithmetic.rawValue)]
+  }
+
+  func show(_ console: Console) {
+    console.answer([
+      "\(set.name.rawValue) kernels, of \(KernelSet.available.joined(separator: ", ")) that run here", "",
+    ])
+    var table = TextTable([
+      ("FORMAT", .left), ("BLOCK", .right), ("BITS/W", .right), ("DECODE", .left), ("PREFILL", .left),
+      ("WHY SLOW", .left),
+    ])
+    for path in paths {
+      let doubt = path.doubt.map { StyledText($0.rawValue.replacing("-", with: " "), .caution) }
+      table.append([
+        StyledText(path.format.rawValue), StyledText("\(path.format.elementsPerBlock)"),
+        StyledText(QuantityFormat.threeDigits(path.format.bitsPerWeight)), Self.cell(path.decode),
+        Self.cell(path.prefill), doubt ?? StyledText("–", .faint),
+      ])
+    }
+    console.answer(table)
+    let doubts = Dictionary(grouping: paths.compactMap(\.doubt)) { $0 }.keys.sorted { $0.rawValue < $1.rawValue }
+    console.answer(
+      ["", "Panels: sixteen rows side by side; rows: the file's order. Integers: 8 bits on both sides."]
+        + doubts.map { "\($0.rawValue.replacing("-", with: " ")): \($0.sentence)." })
+  }
+
+  private static func cell(_ product: KernelPath.Product) -> StyledText {
+    StyledText("\(product.layout.rawValue), \(product.arithmetic.rawValue)")
+  }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import Evidence
+import Quantities
+
+/// A profile by operator for people.
+struct ProfileFace {
+  let profile: OperatorProfile
+
+  func show(_ console: Console) {
+    for (name, phase) in [("Prefill", profile.prefill), ("Decode", profile.decode)] {
+      guard let phase else { continue }
+      console.answer([
+        "",
+        "\(name), per token: \(Seconds(phase.seconds)), of which the operators explain "
+          + Self.percent(phase.explainedFraction),
+      ])
+      console.answer(table(phase))
+    }
+    console.answer(["", limits])
+  }
+
+  private var limits: String {
+    let limits = profile.limits
+    let integers =
+      limits.integerOperationsPerSecond > 0
+      ? " and \(OperationRate(magnitude: limits.integerOperationsPerSecond)) on 8-bit integers" : ""
+    return
+      "Limits of this machine, measured now: \(Bandwidth(magnitude: limits.readBytesPerSecond)) from memory; "
+      + "\(OperationRate(magnitude: limits.floatOperationsPerSecond)) on 32-bit floats\(integers) from registers."
+  }
+
+  private func table(_ phase: OperatorProfile.Phase) -> TextTable {
+    var table = TextTable([
+      ("OPERATOR", .left), ("TIME", .right), ("SHARE", .right), ("BYTES", .right), ("RATE", .right),
+      ("OPERATIONS", .right), ("RATE", .right), ("LIMIT", .left), ("REACHED", .right),
+    ])
+    for row in phase.rows { table.append(cells(row, of: phase)) }
+    let rest = OperatorProfile.Row(name: "not explained", seconds: phase.unexplainedSeconds)
+    table.append(cells(rest, of: phase))
+    return table
+  }
+
+  private func cells(_ row: OperatorProfile.Row, of phase: OperatorProfile.Phase) -> [StyledText] {
+    let none = StyledText("–", .faint)
+    let binding = row.binding(profile.limits)
+    return [
+      StyledText(row.name), StyledText(Seconds(row.seconds).description),
+      StyledText(Self.percent(row.seconds / phase.seconds)),
+      row.bytes > 0 ? StyledText(ByteCount(magnitude: row.bytes).description) : none,
+      row.bytesPerSecond.map { StyledText(Bandwidth(magnitude: $0).description) } ?? none,
+      row.operations > 0 ? StyledText(OperationCount(row.operations).description) : none,
+      row.operationsPerSecond.map { StyledText(OperationRate(magnitude: $0).description) } ?? none,
+      binding.map { StyledText($0.limit.rawValue) } ?? none,
+      binding.map { StyledText(Self.percent($0.fraction)) } ?? none,
+    ]
+  }
+
+  private static func percent(_ fraction: Double) -> String {
+    "\(QuantityFormat.fixed(fraction * 100, decimals: 1)) %"
+  }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import CostModel
+import Planning
+import Testing
+
+/// How right the estimates are on the figures that come with the program.
+@Suite struct AccuracyTests {
+  @Test func `memory is met within five per cent in the median, by every engine`() throws {
+    try Fixture.withSession { session, _ in
+      let memories = try session.memoryObservations()
+      let cases = Dictionary(grouping: memories.observations, by: \.engine).mapValues { $0.compactMap(\.accuracyCase) }
+      #expect(cases.values.reduce(0) { $0 + $1.count } > 300)
+      for (engine, cases) in cases {
+        let median = AccuracyRow.quantile(cases.map(\.error), 0.5)
+        #expect(median <= 0.05, "\(engine): \(median)")
+      }
+      #expect(memories.unused.allSatisfy { $0.count > 0 && !$0.reason.isEmpty })
+    }
+  }
+
+  @Test func `energy of machines left out is met within a quarter in the median, and better than by the rule`() throws {
+    try Fixture.withSession { session, _ in
+      let validation = try session.powerValidation().validation
+      let cases = validation.rows.map(\.accuracyCase)
+      #expect(AccuracyRow.quantile(cases.map(\.error), 0.5) <= 0.25)
+      #expect(
+        AccuracyRow.quantile(cases.map(\.error), 0.5) < AccuracyRow.quantile(cases.compactMap(\.ruleError), 0.5))
+      // What estimates use does so too.
+      let errors = validation.rows.map(\.observation).map { row in
+        abs(PowerCoefficients.published.watts(row.facts, bytes: row.bytes, operations: row.operations) / row.watts - 1)
+      }
+      #expect(AccuracyRow.quantile(errors, 0.5) <= 0.25)
+    }
+  }
+}
