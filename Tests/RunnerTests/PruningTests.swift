@@ -293,8 +293,8 @@ enum Making {
 
   @Test func `GGUF is refused for what it has no type for`() throws {
     try TemporaryFile.with { path in
-      #expect(throws: CompressorError.notGGUF(variant: "gptq4-g128")) {
-        try Making.make("gptq4-g128", to: path, ordersColumns: true)
+      #expect(throws: CompressorError.notGGUF(variant: "gptq4-g128-act")) {
+        try Making.make("gptq4-g128-act", to: path)
       }
       #expect(throws: CompressorError.needsCalibration(variant: "awq4-g64")) {
         try Making.make("awq4-g64", to: path, calibrated: false)
