@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Compression
-internal import Glibc
 internal import Inference
 internal import LanguageModel
 internal import ModelFiles
@@ -115,9 +114,8 @@ struct CompressionPlan {
 
   /// Whether both paths lead to the same file.
   private static func isSame(_ a: String, _ b: String) -> Bool {
-    var (left, right) = (stat(), stat())
-    guard stat(a, &left) == 0, stat(b, &right) == 0 else { return a == b }
-    return left.st_dev == right.st_dev && left.st_ino == right.st_ino
+    guard let left = FileIdentity(a), let right = FileIdentity(b) else { return a == b }
+    return left == right
   }
 }
 
