@@ -135,6 +135,7 @@ package final class InferenceSession {
   }
 
   private func run(_ batch: Batch, _ layers: Int = .max) {
+    guard batch.rows > 0 else { return }
     transformer.run(batch, layers: layers)
     for part in batch.parts { lengths[part.sequence] += part.tokens.count }
     lastRows = batch.parts.map(\.lastRow)
