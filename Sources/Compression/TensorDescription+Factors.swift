@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LanguageModel
+package import LanguageModel
 
 extension LanguageModelDescription {
   /// The model with every matrix inside the layers replaced; stacks of experts, vectors and routers stay.
@@ -12,7 +12,8 @@ extension LanguageModelDescription {
 }
 
 extension TensorDescription {
-  fileprivate var isLinearLayer: Bool {
+  /// Whether it is a whole matrix of one layer that a token's state is multiplied by; stacks of experts are none.
+  package var isLinearLayer: Bool {
     guard layer >= 0, copies == 1, part == .whole else { return false }
     switch TensorCategory(self) {
     case .kept, .float, .embedding, .head: return false
@@ -35,14 +36,16 @@ extension TensorDescription {
   /// Two factors with at most so many thousandths of this matrix's weights.
   ///
   ///     rank · (rows + columns) ≤ rows · columns · permille / 1000
-  func factors(keeping permille: Int) -> [TensorDescription] {
+  package func factors(keeping permille: Int) -> [TensorDescription] {
     let weights = Int(rows) * Int(columns) * permille / 1000
     let limit = max(1, weights / (Int(rows) + Int(columns)))
     // Whole blocks along the factors' rows, so that every format can store them.
     let step = [256, 32].first { limit >= $0 } ?? 1
-    let rank = limit / step * step
-    return [
-      thin(.inner, rows: rank, columns: Int(columns), format), thin(.outer, rows: Int(rows), columns: rank, format),
-    ]
+    return factors(rank: limit / step * step)
+  }
+
+  /// Two factors of a rank.
+  package func factors(rank: Int) -> [TensorDescription] {
+    [thin(.inner, rows: rank, columns: Int(columns), format), thin(.outer, rows: Int(rows), columns: rank, format)]
   }
 }

@@ -8,7 +8,7 @@ package enum RuntimeSupport {
     "llama", "mistral", "ministral3", "mixtral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "gemma", "gemma2",
     "gemma3", "gemma3_text", "phi", "phi3", "granite", "granitemoe", "smollm3", "stablelm", "starcoder2", "gpt2",
     "gpt_neox", "gpt_bigcode", "falcon", "opt", "olmo2", "olmoe", "gpt_oss", "deepseek_v2", "cohere", "cohere2",
-    "glm4", "seed_oss", "ernie4_5", "arcee", "internlm2", "bloom", "mpt",
+    "glm4", "seed_oss", "ernie4_5", "arcee", "internlm2", "bloom", "mpt", "nemotron-nas",
   ]
 
   /// Tensors that the forward pass knows.

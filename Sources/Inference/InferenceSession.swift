@@ -13,8 +13,8 @@ package final class InferenceSession {
   package let kernels: KernelSet
   package let pool: ThreadPool
   private let products: Products
-  private var transformer: Transformer
-  private let buffers: RuntimeBuffers
+  var transformer: Transformer
+  let buffers: RuntimeBuffers
   /// What the copy of the file's matrices in interleaved rows takes; zero where there is none.
   package let repackedBytes: ByteCount
   /// Tokens in each sequence's cache.
@@ -166,7 +166,8 @@ package final class InferenceSession {
 
   /// Shows the inputs of every product to `watcher`: (tokens, columns), and the places in the inventory of the matrices.
   ///
-  /// Parts of fused tensors are left out, and those that a file stores in another order.
+  /// A fused matrix is shown with its first part; the experts of a stack are left out, and tensors that a file stores in
+  /// another order.
   package func watchProducts(_ watcher: @escaping (_ x: UnsafePointer<Float>, _ tokens: Int, _ tensors: [Int]) -> Void)
   {
     let source = transformer.model.source
@@ -174,10 +175,9 @@ package final class InferenceSession {
       source.bytes(ofTensor: index).baseAddress.map { ($0, index) }
     }
     let tensors = Dictionary(places, uniquingKeysWith: { first, _ in first })
-    let rows = source.inventory.tensors.map { Int($0.rows) * Int($0.copies) }
+    let isWhole = source.inventory.tensors.map { $0.copies == 1 }
     transformer.watcher = { x, tokens, matrices in
-      let seen = matrices.compactMap { matrix in tensors[matrix.address].flatMap { rows[$0] == matrix.rows ? $0 : nil }
-      }
+      let seen = matrices.compactMap { matrix in tensors[matrix.address].flatMap { isWhole[$0] ? $0 : nil } }
       watcher(x, tokens, seen)
     }
   }

@@ -49,9 +49,14 @@ struct Transformer: @unchecked Sendable {
   /// - Precondition: at most a micro-batch of tokens, all in the vocabulary, with room in their caches.
   /// - Parameter layers: runs only so many layers from the first on, to time a part.
   func run(_ batch: Batch, layers: Int = .max) {
-    let x = buffers.floats(.hidden)  // (t, d)
-    for part in batch.parts { embed(part, into: x) }
+    for part in batch.parts { embed(part, into: buffers.floats(.hidden)) }
     clock?.lap(.embedding)
+    runStates(batch, layers: layers)
+  }
+
+  /// Runs what lies in the buffer of hidden states through the layers, in place; of the batch only the places count.
+  func runStates(_ batch: Batch, layers: Int = .max) {
+    let x = buffers.floats(.hidden)  // (t, d)
     for part in batch.parts {
       rope.fill(rows: part.rows, from: part.first)
       windowRope?.fill(rows: part.rows, from: part.first)
@@ -104,7 +109,7 @@ struct Transformer: @unchecked Sendable {
   }
 
   // x = norm(scale · embedding[token]) + positions[position]
-  private func embed(_ part: Batch.Part, into x: UnsafeMutablePointer<Float>) {
+  func embed(_ part: Batch.Part, into x: UnsafeMutablePointer<Float>) {
     for (row, token) in zip(part.rows, part.tokens) {
       model.embedding.decode(row: Int(token), into: x + row * hidden, with: kernels)
       if rules.embeddingScale != 1 { ck_scale(x + row * hidden, Float(rules.embeddingScale), Int64(hidden)) }

@@ -11,13 +11,23 @@ package enum TensorPart: UInt8, Sendable, Hashable, CaseIterable {
 
   package var isAdapter: Bool { self == .adapterOuter || self == .adapterInner }
 
-  /// What GGUF adapter files append to the name of the matrix; nil where GGUF has no name.
-  var ggufSuffix: String? {
+  /// What follows the matrix's name in a GGUF file: of adapters, llama.cpp's words; of factors, this program's own, which
+  /// no other engine reads.
+  package var ggufSuffix: String {
     switch self {
     case .whole: ""
     case .adapterInner: ".lora_a"
     case .adapterOuter: ".lora_b"
-    case .outer, .inner: nil
+    case .inner: ".factor_a"
+    case .outer: ".factor_b"
     }
+  }
+
+  /// The matrix's name and which part of it a GGUF file's tensor is.
+  package static func parse(ggufName name: String) -> (matrix: String, part: TensorPart) {
+    for part in allCases where part != .whole && name.hasSuffix(part.ggufSuffix) {
+      return (String(name.dropLast(part.ggufSuffix.count)), part)
+    }
+    return (name, .whole)
   }
 }

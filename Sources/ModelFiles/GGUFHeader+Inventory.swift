@@ -26,9 +26,10 @@ extension GGUFTensor {
     let rows = dimensions.count > 1 ? dimensions[1] : 1
     let copies = dimensions.dropFirst(2).reduce(1, *)
     guard max(columns, rows, copies) <= Int(Int32.max) else { return nil }
-    let (role, layer) = TensorRole.parse(ggufName: name)
+    let (matrix, part) = TensorPart.parse(ggufName: name)
+    let (role, layer) = TensorRole.parse(ggufName: matrix)
     return TensorDescription(
-      role, layer: layer, rows: rows, columns: columns, copies: copies, format: .block(format),
+      role, layer: layer, rows: rows, columns: columns, copies: copies, format: .block(format), part: part,
       isVector: dimensions.count < 2)
   }
 }

@@ -8,6 +8,8 @@ package enum Provenance {
   package static let versionKey = "anprobe.version"
   /// The name of the file it was made from.
   package static let sourceKey = "anprobe.source"
+  /// What the steps of the variant did: which layers went, by which criterion.
+  package static let stepsKey = "anprobe.steps"
   /// What the weights of the squared errors came from: nothing, or a text.
   package static let calibrationKey = "anprobe.calibration"
   /// How the weights were trained here: text, steps, rate, teacher.

@@ -14,10 +14,17 @@ package struct CompressingOptions: Sendable {
   package var calibration: String?
   /// Tokens of the text that are run at most.
   package var calibrationTokens: Int
+  package var pruning: PruningChoice
+  package var roundsToNearest: Bool
   package var running: MeasuringOptions
 
-  package init(calibration: String? = nil, calibrationTokens: Int = 32_768, running: MeasuringOptions) {
+  package init(
+    calibration: String? = nil, calibrationTokens: Int = 32_768, pruning: PruningChoice = PruningChoice(),
+    roundsToNearest: Bool = false, running: MeasuringOptions
+  ) {
     self.calibration = calibration
+    self.pruning = pruning
+    self.roundsToNearest = roundsToNearest
     self.calibrationTokens = calibrationTokens
     self.running = running
   }
@@ -32,12 +39,10 @@ extension PlanningSession {
     let file = try self.file(of: .path(path))
     let pool = try ThreadPool(count: options.running.threads ?? ThreadChoice(machine).threads)
     defer { pool.stop() }
-    var request = CompressionRequest(source: file, variant: variant, output: output)
-    if let calibration = options.calibration {
-      request.importance = try importance(file, path, Self.givenText(calibration), options, pool, machine)
-      let name = calibration.split(separator: "/").last.map(String.init) ?? calibration
-      request.calibration = String(name.prefix(Self.longestName))
-    }
+    var request = CompressionRequest(
+      source: file, variant: variant, output: output, pruning: options.pruning,
+      roundsToNearest: options.roundsToNearest)
+    request.calibration = try options.calibration.map { try calibration($0, file, path, options, pool, machine) }
     let compressor = Compressor(
       toolVersion: options.running.toolVersion, pool: pool, progress: options.running.progress,
       isCancelled: options.running.isCancelled)
@@ -47,23 +52,18 @@ extension PlanningSession {
   private static let longestName = 100
   private static let calibrationWindow = 512
 
-  private func importance(
-    _ file: ModelFile, _ path: String, _ text: String, _ options: CompressingOptions, _ pool: ThreadPool,
+  /// - Throws: `EvaluationError.textTooShort`; `RunnerError.doesNotFit` when the model cannot read the text here.
+  private func calibration(
+    _ text: String, _ file: ModelFile, _ path: String, _ options: CompressingOptions, _ pool: ThreadPool,
     _ machine: HardwareProfile
-  ) throws -> Importance {
-    guard let weights = file.weights else { throw CompressorError.sourceNotGGUF(path: path) }
-    let tokens = try tokenizer(ofFile: path).encode(text).prefix(options.calibrationTokens)
+  ) throws -> CalibrationText {
+    let tokens = try tokenizer(ofFile: path).encode(Self.givenText(text)).prefix(options.calibrationTokens)
     guard tokens.count > 1 else { throw EvaluationError.textTooShort(tokens: tokens.count, needed: 2) }
     let window = min(Self.calibrationWindow, file.description.architecture.contextLength ?? .max)
-    let workload = Workload(contextTokens: window)
     try Measurer.checkFit(
-      file.description, variant: "the file has it", workload: workload, on: machine, threads: pool.count)
-    let session = try InferenceSession(
-      architecture: file.description.architecture, weights: weights, workload: workload,
-      kernels: try Self.kernels(options.running.kernels), pool: pool)
-    let running = options.running
-    return try Importance.gather(
-      Array(tokens), window: window, session: session, inventory: weights.inventory,
-      progress: { running.progress("calibrating: token \($0) of \(tokens.count)") }, isCancelled: running.isCancelled)
+      file.description, variant: "the file has it", workload: Workload(contextTokens: window), on: machine,
+      threads: pool.count)
+    let name = text.split(separator: "/").last.map(String.init) ?? text
+    return CalibrationText(name: String(name.prefix(Self.longestName)), tokens: Array(tokens), window: window)
   }
 }

@@ -21,12 +21,14 @@ package struct EvaluatingOptions: Sendable {
   /// Nil moves on by half a window.
   package var strideTokens: Int?
   package var limit: Int?
+  /// Questions of each kind that are made of the text itself; 0 for none.
+  package var probes: Int
   package var keyValueFormat: KeyValueFormat
   package var running: MeasuringOptions
 
   package init(
     text: String?, tasks: String?, method: WindowMethod = .strided, contextTokens: Int = 512, strideTokens: Int? = nil,
-    limit: Int? = nil, keyValueFormat: KeyValueFormat = .f16, running: MeasuringOptions
+    limit: Int? = nil, probes: Int = 0, keyValueFormat: KeyValueFormat = .f16, running: MeasuringOptions
   ) {
     self.text = text
     self.tasks = tasks
@@ -34,6 +36,7 @@ package struct EvaluatingOptions: Sendable {
     self.contextTokens = contextTokens
     self.strideTokens = strideTokens
     self.limit = limit
+    self.probes = probes
     self.keyValueFormat = keyValueFormat
     self.running = running
   }
@@ -52,10 +55,12 @@ extension PlanningSession {
     let context = min(
       options.contextTokens, model.description.architecture.contextLength ?? .max,
       other?.description.architecture.contextLength ?? .max)
+    let text = try options.text.map(Self.givenText)
+    let probes = text.map { TextProbes.questions($0, count: options.probes, contextTokens: context) } ?? []
     let request = EvaluationRequest(
-      text: try options.text.map(Self.givenText), method: options.method, contextTokens: context,
+      text: text, method: options.method, contextTokens: context,
       strideTokens: options.strideTokens ?? max(1, context / 2),
-      questions: try options.tasks.map(Self.questions) ?? [], limit: options.limit,
+      questions: (try options.tasks.map(Self.questions) ?? []) + probes, limit: options.limit,
       keyValueFormat: options.keyValueFormat, threads: options.running.threads ?? ThreadChoice(machine).threads)
     let evaluator = Evaluator(
       machine: machine, kernels: try Self.kernels(options.running.kernels), toolVersion: options.running.toolVersion,

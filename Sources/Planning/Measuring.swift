@@ -5,6 +5,7 @@ package import CostModel
 package import Evidence
 internal import Hardware
 package import Inference
+package import JSONText
 internal import LanguageModel
 internal import ModelFiles
 internal import Runner
@@ -93,6 +94,11 @@ extension PlanningSession {
   /// The stored measurements, newest first.
   package func history(model: String?) throws -> [(number: Int64, measurement: Measurement)] {
     try Archive(path: folders.archive).measurements(model: model)
+  }
+
+  /// The stored evaluations, newest first, as `evaluate` answers.
+  package func judged(model: String?) throws -> [(number: Int64, evaluation: JSON)] {
+    try Archive(path: folders.archive).evaluations(model: model)
   }
 
   package func forget(_ number: Int64) throws -> Bool { try Archive(path: folders.archive).deleteMeasurement(number) }

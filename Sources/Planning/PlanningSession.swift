@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Archive
 package import Compression
 package import CostModel
+internal import Evidence
+internal import Foundation
 internal import Hardware
 internal import LanguageModel
 package import Profiles
@@ -19,7 +22,18 @@ package struct PlanningSession: Sendable {
 
   package func models() throws(ProfileError) -> ModelCatalogue { try ModelCatalogue(library: library) }
   package func machines() throws(ProfileError) -> MachineCatalogue { try MachineCatalogue(library: library) }
-  package func quality() throws(ProfileError) -> QualityModel { QualityModel(try QualityTable.rows(library)) }
+  /// What variants lose: the user's own evaluations first, then what is published.
+  package func quality() throws(ProfileError) -> QualityModel {
+    QualityModel(try QualityTable.rows(library), own: ownJudgements)
+  }
+
+  /// An archive that cannot be read takes nothing away from what is published.
+  private var ownJudgements: [OwnJudgement] {
+    guard FileManager.default.fileExists(atPath: folders.archive), let archive = try? Archive(path: folders.archive),
+      let rows = try? archive.evaluations()
+    else { return [] }
+    return rows.compactMap { OwnJudgement(evaluation: $0.evaluation) }
+  }
 }
 
 /// What a person asks for, besides the model.

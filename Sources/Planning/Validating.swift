@@ -51,7 +51,6 @@ extension PlanningSession {
     let quality = try self.quality()
     var validation = Validation()
     for (model, variants) in cases {
-      let description = try self.description(of: model)
       if calibrates, !options.isCancelled() {
         _ = try calibrate(threads: options.threads, toolVersion: options.toolVersion, progress: options.progress)
       }

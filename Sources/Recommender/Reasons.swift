@@ -33,6 +33,9 @@ struct Reasons {
     guard let grade = choice.quality.grade, let loss = choice.quality.loss.value else {
       return choice.quality.loss.reason.map { "Its loss is unknown: \($0)." }
     }
+    if choice.quality.loss.basis == .measured, let source = choice.quality.loss.source {
+      return "Its loss is \(grade.rawValue) (\(loss)) by \(source), which counts before published figures."
+    }
     return "Its expected loss is \(grade.rawValue) (\(loss); \(choice.quality.loss.basis.rawValue))."
   }
 

@@ -76,6 +76,6 @@ struct Anprobe: ParsableCommand {
       FitsCommand.self, EstimateCommand.self, RecommendCommand.self, ModelsCommand.self, VariantsCommand.self,
       MachinesCommand.self, ProbeCommand.self, MeasureCommand.self, ValidateCommand.self, GenerateCommand.self,
       TokenizeCommand.self, CompressCommand.self, TrainCommand.self, EvaluateCommand.self, HistoryCommand.self,
-      ReportCommand.self, AccuracyCommand.self,
+      ReportCommand.self, StudyCommand.self, AccuracyCommand.self,
     ])
 }

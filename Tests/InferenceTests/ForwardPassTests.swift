@@ -280,11 +280,11 @@ import Testing
         try InferenceSession(
           architecture: architecture, weights: weights, workload: Workload(), kernels: .best, pool: pool)
       }
-      let awq = TensorInventory(tensors: [
-        TensorDescription(.tokenEmbedding, rows: 8, columns: 128, format: .awq(bits: 4, group: 128))
+      let sparse = TensorInventory(tensors: [
+        TensorDescription(.tokenEmbedding, rows: 8, columns: 128, format: .sparse(.unstructured(keptPermille: 500)))
       ])
-      #expect(throws: LanguageRuntimeError.unsupportedFormat(tensor: "token_embd.weight", format: "awq4-g128")) {
-        try SyntheticWeights(inventory: awq, pool: pool)
+      #expect(throws: LanguageRuntimeError.unsupportedFormat(tensor: "token_embd.weight", format: "sparse-0.5")) {
+        try SyntheticWeights(inventory: sparse, pool: pool)
       }
     }
   }

@@ -14,7 +14,7 @@ import Testing
 @Suite struct CompressorTests {
   /// The small trained model: rows of 64 and 172, so that blocks of 256 fall back.
   private func compress(
-    _ variant: String, importance: Importance? = nil, to output: String, source: ModelFile? = nil,
+    _ variant: String, to output: String, source: ModelFile? = nil,
     isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws -> CompressionRecord {
     let pool = try ThreadPool(count: 2)
@@ -22,8 +22,7 @@ import Testing
     let compressor = Compressor(toolVersion: "test", pool: pool, isCancelled: isCancelled)
     return try compressor.compress(
       CompressionRequest(
-        source: try source ?? Story.file(), variant: try CompressionVariant(parsing: variant), output: output,
-        importance: importance))
+        source: try source ?? Story.file(), variant: try CompressionVariant(parsing: variant), output: output))
   }
 
   @Test(arguments: ["f16", "bf16", "q8_0", "q4_0", "q5_1", "q4_k_m", "iq4_nl", "original"])
@@ -149,7 +148,7 @@ import Testing
       #expect(throws: CompressorError.sameFile(path: source)) { try compress("q8_0", to: source) }
       _ = try compress("q8_0", to: path)
       #expect {
-        try compress("q4_0", to: path + ".q4", source: ModelFile.open(path))
+        try compress("q4_0", to: path + ".q4.gguf", source: ModelFile.open(path))
       } throws: { error in
         guard case CompressorError.alreadyQuantised(_, _, "q8_0") = error else { return false }
         return true

@@ -49,7 +49,7 @@ import Testing
     Refusal("conversation", "generate", storiesFile, "--chat", "Hello"),
     Refusal("conversation", "tokenize", storiesFile, "--chat", "Hello"),
     Refusal("--chat", "generate", storiesFile, "--system", "Be brief."),
-    Refusal("either", "generate", storiesFile, "--chat", "Hello", "--prompt", "Hello"),
+    Refusal("Give one of", "generate", storiesFile, "--chat", "Hello", "--prompt", "Hello"),
     Refusal("--text", "tokenize", storiesFile),
     Refusal("--no-special", "tokenize", storiesFile, "--chat", "Hello", "--no-special"),
     Refusal("1.5", "generate", storiesFile, "--top-p", "1.5"),

@@ -21,7 +21,14 @@ package struct QualityModel: Sendable {
   /// What other models' figures say of the variants that everybody asks for.
   private let expected: [CompressionStep: QualityEstimate]
 
-  package init(_ rows: [QualityEvidence]) {
+  /// The user's own judgements by model and variant, which count before anything published.
+  private let own: [String: [String: QualityEstimate]]
+
+  package init(_ rows: [QualityEvidence], own judgements: [OwnJudgement] = []) {
+    own = Dictionary(grouping: judgements, by: \.model).mapValues { list in
+      // The first of a variant is the newest.
+      Dictionary(list.map { ($0.variant, Self.judged($0)) }, uniquingKeysWith: { first, _ in first })
+    }
     let evidence = Dictionary(grouping: rows) { Self.key($0.variant, $0.hasImportanceMatrix) }
     self.evidence = evidence
     removals = RemovalEvidence(rows)
@@ -38,6 +45,7 @@ package struct QualityModel: Sendable {
 
   /// The expected loss of a variant that stores `bitsPerWeight` bits; a figure of the very model counts alone.
   package func estimate(_ variant: CompressionVariant, model: String, bitsPerWeight: Double) -> QualityEstimate {
+    if let judged = own[model]?[variant.name] { return judged }
     if let student = variant.student {
       return QualityEstimate(loss: .unknown(reason: "what \(student) answers worse depends on how it was trained"))
     }
@@ -67,6 +75,15 @@ package struct QualityModel: Sendable {
     if !own.isEmpty { return Self.published(own) }
     if !rows.isEmpty { return Self.transferred(rows) }
     return Self.interpolated(step, bitsPerWeight: bitsPerWeight)
+  }
+
+  private static func judged(_ judgement: OwnJudgement) -> QualityEstimate {
+    let (loss, slack) = (judgement.lossIncrease.value, 2 * (judgement.lossIncrease.standardError ?? 0))
+    return QualityEstimate(
+      loss: .known(
+        LossIncrease(nats: max(0, loss)), low: LossIncrease(nats: max(0, loss - slack)),
+        high: LossIncrease(nats: max(0, loss + slack)), basis: .measured,
+        source: "your own evaluation of \(judgement.date) over \(judgement.tokens) tokens"), models: [judgement.model])
   }
 
   private static func lossless(_ reason: String) -> QualityEstimate {

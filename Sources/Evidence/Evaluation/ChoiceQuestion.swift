@@ -52,6 +52,15 @@ package struct ChoiceScore: Sendable, Equatable {
   /// The same by log-likelihood per byte; nil where the task has none.
   package var accNorm: Estimate? { normalised.estimate }
 
+  /// Whether two models' shares differ by less than twice the standard error of their difference, taken as if each had
+  /// answered other questions, which asks for more than the same questions do; nil where an error is unknown.
+  package func isWithinError(of other: ChoiceScore) -> Bool? {
+    guard let mine = accNorm ?? acc, let its = other.accNorm ?? other.acc, let a = mine.standardError,
+      let b = its.standardError
+    else { return nil }
+    return abs(mine.value - its.value) <= 2 * (a * a + b * b).squareRoot()
+  }
+
   /// Judges a question by the log-likelihoods (nats) of its choices; the first of equals is the answer.
   package mutating func add(_ question: ChoiceQuestion, logLikelihoods: [Double]) {
     switch question.truth {

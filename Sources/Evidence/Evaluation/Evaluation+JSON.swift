@@ -70,6 +70,7 @@ extension Evaluation {
       .init("threads", .integer(Int64(threads))), .init("kernels", .string(kernels)),
       .init("keyValueFormat", .string(keyValueFormat)), .init("text", text?.json ?? .null),
       .init("divergence", divergence?.json ?? .null), .init("tasks", .array(tasks.map(\.json))),
+      .init("referenceTasks", .array(referenceTasks.map(\.json))),
       .init("complete", .bool(isComplete)),
     ]
   }

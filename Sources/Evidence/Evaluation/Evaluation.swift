@@ -30,6 +30,8 @@ package struct Evaluation: Sendable, Equatable {
   package var text: TextScore?
   package var divergence: Divergence?
   package var tasks: [ChoiceScore]
+  /// The reference's answers to the same questions.
+  package var referenceTasks: [ChoiceScore] = []
   /// False when it was interrupted: what was judged until then is kept.
   package var isComplete: Bool
 

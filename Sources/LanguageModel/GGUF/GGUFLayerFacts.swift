@@ -10,9 +10,25 @@ struct LayerTensors {
   static func byLayer(_ inventory: TensorInventory, layerCount: Int) -> [LayerTensors] {
     var layers = [LayerTensors](repeating: LayerTensors(), count: layerCount)
     for tensor in inventory.tensors where (0..<layerCount).contains(Int(tensor.layer)) {
-      if !layers[Int(tensor.layer)].has(tensor.role) { layers[Int(tensor.layer)].byRole[tensor.role] = tensor }
+      layers[Int(tensor.layer)].add(tensor)
     }
     return layers
+  }
+
+  /// Two factors count as the matrix that they stand for: (rows, rank) · (rank, columns).
+  private mutating func add(_ tensor: TensorDescription) {
+    switch tensor.part {
+    case .adapterInner, .adapterOuter: return
+    case .whole: if byRole[tensor.role] == nil { byRole[tensor.role] = tensor }
+    case .inner:
+      let rows = byRole[tensor.role]?.rows
+      byRole[tensor.role] = tensor
+      if let rows { byRole[tensor.role]?.rows = rows }
+    case .outer:
+      let columns = byRole[tensor.role]?.columns
+      byRole[tensor.role] = tensor
+      if let columns { byRole[tensor.role]?.columns = columns }
+    }
   }
 }
 

@@ -114,8 +114,5 @@ extension TensorRole {
 
 extension TensorDescription {
   /// The tensor's name in a GGUF file, or nil where GGUF has none.
-  package var ggufName: String? {
-    guard let name = role.ggufName(layer: Int(layer)), let suffix = part.ggufSuffix else { return nil }
-    return name + suffix
-  }
+  package var ggufName: String? { role.ggufName(layer: Int(layer)).map { $0 + part.ggufSuffix } }
 }

@@ -1,35 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Compression
-internal import Glibc
 internal import Inference
 internal import LanguageModel
 internal import ModelFiles
 
-/// What a compression will write: decided and checked before the first byte.
+/// What a compression will write into a GGUF file: decided and checked before the first byte.
 struct CompressionPlan {
-  let weights: any WeightSource
+  /// Where a tensor's bytes come from.
+  enum Content {
+    case copy
+    case encode(BlockCodec, BlockCodec)
+    case packed(GroupPacking)
+  }
+
+  let model: WorkingModel
   let target: TensorInventory
   let writer: GGUFWriter
 
-  init(_ request: CompressionRequest, toolVersion: String) throws(CompressorError) {
+  /// Refuses what can be refused without reading a weight.
+  ///
+  /// - Throws: `CompressorError`, `CompressionError.notApplicable`.
+  static func check(_ request: CompressionRequest) throws {
     let (file, variant) = (request.source, request.variant)
-    let inventory = file.description.inventory
-    guard variant.isGGUF || variant == .original else { throw .notGGUF(variant: variant.name) }
-    guard let weights = file.weights, let metadata = file.metadata else {
-      throw .sourceNotGGUF(path: file.weights?.path ?? file.description.name)
+    guard let weights = file.weights else { throw CompressorError.noWeights(path: file.description.name) }
+    guard !isSame(weights.path, request.output) else { throw CompressorError.sameFile(path: request.output) }
+    let needsText = variant.needsImportanceMatrix || variant.needsInputs && !request.roundsToNearest
+    guard request.calibration != nil || !needsText else {
+      throw CompressorError.needsCalibration(variant: variant.name)
     }
-    guard !Self.isSame(weights.path, request.output) else { throw .sameFile(path: request.output) }
-    guard request.importance != nil || !variant.needsImportanceMatrix else {
-      throw .needsCalibration(variant: variant.name)
+    if request.pruning.layers == nil { _ = try variant.restructured(file.description) }
+    guard request.isGGUF else { return try CheckpointPlan.check(request) }
+    guard file.metadata != nil else { throw CompressorError.sourceNotGGUF(path: weights.path) }
+    let model = try WorkingModel(file)
+    let target = try Self.target(of: model, request)
+    for index in target.tensors.indices { try check(index, model, target, variant) }
+  }
+
+  /// - Throws: `CompressorError`.
+  init(_ model: WorkingModel, _ request: CompressionRequest, toolVersion: String) throws {
+    self.model = model
+    target = try Self.target(of: model, request)
+    for index in target.tensors.indices { try Self.check(index, model, target, request.variant) }
+    writer = try GGUFLayout(model: model, target: target, request: request, toolVersion: toolVersion).writer()
+  }
+
+  /// The tensors as a GGUF file stores the variant.
+  private static func target(of model: WorkingModel, _ request: CompressionRequest) throws -> TensorInventory {
+    let source = model.description.inventory
+    var target = request.variant.inventory(of: source, model.architecture)
+    target.fileNames = source.fileNames
+    for index in target.tensors.indices {
+      if isKept(source.tensors[index]) { target.tensors[index].format = source.tensors[index].format }
+      guard let format = ggufFormat(of: target.tensors[index], request) else {
+        throw CompressorError.notGGUF(variant: request.variant.name)
+      }
+      target.tensors[index].format = .block(format)
+      let isPacked = model.packings.isEmpty || model.packings[target.fileNames[index]] != nil
+      if case .q4_1 = format, case .linearLayers = request.variant.storage, !isPacked {
+        target.tensors[index].format = .f16
+      }
     }
-    self.weights = weights
-    var target = variant.inventory(of: inventory, file.description.architecture)
-    for index in target.tensors.indices where Self.isKept(inventory.tensors[index]) {
-      target.tensors[index].format = inventory.tensors[index].format
+    return target
+  }
+
+  /// The GGUF type that holds what a variant asks for; nil where GGUF has none.
+  ///
+  /// Integers of 4 bits with a scale and a zero point per group are q4_1 blocks that share both; weights that are zero
+  /// are stored like any other.
+  private static func ggufFormat(of tensor: TensorDescription, _ request: CompressionRequest) -> BlockFormat? {
+    // The Hugging Face formats keep vectors in 16 bits; llama.cpp multiplies by 32-bit ones only.
+    if tensor.isVector, case .linearLayers = request.variant.storage { return .f32 }
+    return switch tensor.format {
+    case .block(let format): format
+    case .awq(4, _): fitting(tensor, .q4_1)
+    case .gptq(4, _, actOrder: false): fitting(tensor, .q4_1)
+    case .sparse: .f16
+    default: nil
     }
-    self.target = target
-    for index in target.tensors.indices { try Self.check(index, inventory, target, weights.path, variant) }
-    writer = Self.writer(target, metadata, request, toolVersion: toolVersion)
+  }
+
+  private static func fitting(_ tensor: TensorDescription, _ format: BlockFormat) -> BlockFormat {
+    Int(tensor.columns) % format.elementsPerBlock == 0 ? format : .f16
   }
 
   /// Tensors that are no floats are copied.
@@ -39,67 +90,72 @@ struct CompressionPlan {
   }
 
   private static func check(
-    _ index: Int, _ source: TensorInventory, _ target: TensorInventory, _ path: String, _ variant: CompressionVariant
+    _ index: Int, _ model: WorkingModel, _ target: TensorInventory, _ variant: CompressionVariant
   ) throws(CompressorError) {
-    guard source.tensors[index].format != target.tensors[index].format else { return }
-    let name = source.fileNames[index]
-    guard case .block(let format) = source.tensors[index].format, [.f32, .f16, .bf16].contains(format) else {
-      throw .alreadyQuantised(path: path, tensor: name, format: source.tensors[index].format.name)
+    let (from, to) = (model.description.inventory.tensors[index].format, target.tensors[index].format)
+    let name = target.fileNames[index]
+    guard from != to else { return }
+    guard case .block(let format) = from, [.f32, .f16, .bf16].contains(format) else {
+      throw .alreadyQuantised(path: model.weights.path, tensor: name, format: from.name)
     }
-    guard case .block(let wanted) = target.tensors[index].format, BlockCodec(wanted)?.canEncode == true else {
-      throw .noEncoder(format: target.tensors[index].format.name, tensor: name, variant: variant.name)
+    guard case .block(let wanted) = to, BlockCodec(wanted)?.canEncode == true else {
+      throw .noEncoder(format: to.name, tensor: name, variant: variant.name)
     }
   }
 
-  /// The codecs of a tensor that changes its format; nil for one that is copied.
-  func codecs(ofTensor index: Int) -> (source: BlockCodec, target: BlockCodec)? {
-    guard case .block(let from) = weights.inventory.tensors[index].format,
+  func content(ofTensor index: Int) -> Content {
+    if let packing = model.packings[target.fileNames[index]] { return .packed(packing) }
+    guard case .block(let from) = model.weights.inventory.tensors[index].format,
       case .block(let to) = target.tensors[index].format, from != to, let source = BlockCodec(from),
       let codec = BlockCodec(to)
-    else { return nil }
-    return (source, codec)
-  }
-
-  /// Keys that describe the source's own layout.
-  private static let replacedKeys: Set<String> = [
-    "general.alignment", "general.file_type", "general.quantization_version", Provenance.variantKey,
-    Provenance.versionKey, Provenance.sourceKey, Provenance.calibrationKey,
-  ]
-
-  private static func writer(
-    _ target: TensorInventory, _ metadata: GGUFMetadata, _ request: CompressionRequest, toolVersion: String
-  ) -> GGUFWriter {
-    var writer = GGUFWriter()
-    for key in metadata.keys where !replacedKeys.contains(key) && !key.hasPrefix("split.") {
-      if let value = metadata[key] { writer.set(key, value) }
-    }
-    if let type = request.variant.ggufFileType { writer.set("general.file_type", .uint32(type)) }
-    // The version of the block layouts: 2 since 2023.
-    writer.set("general.quantization_version", .uint32(2))
-    writer.set(Provenance.variantKey, .string(request.variant.name))
-    writer.set(Provenance.versionKey, .string(toolVersion))
-    let source = request.source.weights?.path ?? ""
-    writer.set(Provenance.sourceKey, .string(source.split(separator: "/").last.map(String.init) ?? source))
-    if let text = request.calibration { writer.set(Provenance.calibrationKey, .string(text)) }
-    for (tensor, name) in zip(target.tensors, target.fileNames) {
-      guard case .block(let format) = tensor.format else { continue }
-      writer.add(tensor: name, dimensions: tensor.dimensions, format: format)
-    }
-    return writer
+    else { return .copy }
+    return .encode(source, codec)
   }
 
   /// Whether both paths lead to the same file.
   private static func isSame(_ a: String, _ b: String) -> Bool {
-    var (left, right) = (stat(), stat())
-    guard stat(a, &left) == 0, stat(b, &right) == 0 else { return a == b }
-    return left.st_dev == right.st_dev && left.st_ino == right.st_ino
+    guard let left = FileIdentity(a), let right = FileIdentity(b) else { return a == b }
+    return left == right
   }
 }
 
-extension TensorDescription {
-  /// Lengths as a GGUF file lists them, the contiguous one first.
-  fileprivate var dimensions: [Int] {
-    if isVector { return [Int(columns)] }
-    return copies > 1 ? [Int(columns), Int(rows), Int(copies)] : [Int(columns), Int(rows)]
+extension CompressionRequest {
+  /// Whether the result is a GGUF file, as its name says; all else is a checkpoint's folder.
+  var isGGUF: Bool { output.lowercased().hasSuffix(".gguf") }
+}
+
+extension CompressionVariant {
+  /// Whether a step looks at what flows into the matrices, and cannot do without.
+  fileprivate var needsInputs: Bool {
+    guard case .linearLayers(let format) = storage else { return false }
+    switch format {
+    case .awq, .gptq: return true
+    default: return false
+    }
+  }
+}
+
+extension GroupPacking {
+  /// Sends the blocks of GGUF's q4_1, in which w = q · scale + minimum: the groups' integers and scales as they are, the
+  /// minimum −zero · scale in 16 bits.
+  func writeAsQ4_1(to sink: GGUFWriter.Sink) throws {
+    let block = 32
+    var bytes = [UInt8](repeating: 0, count: columns / block * 20)
+    for row in 0..<rows {
+      for first in stride(from: 0, to: columns, by: block) {
+        let step = self.step(row: row, group: first / group)
+        let place = first / block * 20
+        let words = [Float16(step.scale).bitPattern, Float16(-Float(step.zero) * step.scale).bitPattern]
+        for (index, word) in words.enumerated() {
+          bytes[place + 2 * index] = UInt8(truncatingIfNeeded: word)
+          bytes[place + 2 * index + 1] = UInt8(truncatingIfNeeded: word >> 8)
+        }
+        let codes = row * columns + first
+        for index in 0..<16 {
+          bytes[place + 4 + index] = self.codes[codes + index] | self.codes[codes + index + 16] << 4
+        }
+      }
+      try bytes.withUnsafeBytes { try sink($0) }
+    }
   }
 }

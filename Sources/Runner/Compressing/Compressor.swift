@@ -12,27 +12,29 @@ package struct CompressionRequest: Sendable {
   package var source: ModelFile
   package var variant: CompressionVariant
   package var output: String
-  /// What the weights of the squared errors come from; nil leaves them to the formats.
-  package var importance: Importance?
-  /// The calibration text's name, for the file's metadata.
-  package var calibration: String?
+  /// What shows which weights matter; nil leaves that to the weights themselves.
+  package var calibration: CalibrationText?
+  package var pruning: PruningChoice
+  /// Rounds the groups of AWQ and GPTQ to the nearest and reads no text: what the methods are compared with.
+  package var roundsToNearest: Bool
 
   package init(
-    source: ModelFile, variant: CompressionVariant, output: String, importance: Importance? = nil,
-    calibration: String? = nil
+    source: ModelFile, variant: CompressionVariant, output: String, calibration: CalibrationText? = nil,
+    pruning: PruningChoice = PruningChoice(), roundsToNearest: Bool = false
   ) {
     self.source = source
     self.variant = variant
     self.output = output
-    self.importance = importance
     self.calibration = calibration
+    self.pruning = pruning
+    self.roundsToNearest = roundsToNearest
   }
 }
 
-/// Makes a variant of a GGUF file: every tensor in the format that the variant gives it, rounded to the nearest.
+/// Makes a variant of a file's weights: a GGUF file, or a checkpoint's folder.
 ///
-/// Tensors are read and written part by part, so that memory stays bounded whatever the model's size. The result appears
-/// under its name only when it is complete.
+/// Steps that change shapes or values go through the model a layer at a time, and tensors are encoded part by part, so
+/// that memory stays bounded whatever the model's size. The result appears under its name only when it is complete.
 package struct Compressor: Sendable {
   package let toolVersion: String
   package let pool: ThreadPool
@@ -49,60 +51,80 @@ package struct Compressor: Sendable {
     self.isCancelled = isCancelled
   }
 
-  /// - Throws: `CompressorError` before anything is written, or when the source has no finite weights or the user stops;
-  ///   `ModelFileError`.
+  /// - Throws: `CompressorError` and `CompressionError` before anything is written, or when the source has no finite
+  ///   weights or the user stops; `ModelFileError`; `LanguageRuntimeError` when a text is given that the model cannot read.
   package func compress(_ request: CompressionRequest) throws -> CompressionRecord {
     let start = Timing.now()
-    let plan = try CompressionPlan(request, toolVersion: toolVersion)
-    try checkSpace(plan, request.output)
+    try CompressionPlan.check(request)
+    let watch = Watch(output: request.output, progress: progress, isCancelled: isCancelled)
+    let making = VariantSteps(request: request, pool: pool, watch: watch)
+    let model = try making.applied(to: try WorkingModel(request.source))
     var record = CompressionRecord(
-      model: request.source.description.name, variant: request.variant.name, source: plan.weights.path,
-      output: request.output, calibration: request.calibration,
-      sourceBytes: request.source.description.inventory.bytes, bytes: ByteCount(plan.writer.fileBytes),
-      bitsPerWeight: plan.target.bitsPerWeight, seconds: 0)
-    try plan.writer.write(to: request.output) { index, sink in
-      if isCancelled() { throw CompressorError.interrupted(path: request.output) }
-      progress("\(plan.writer.tensors[index].name) (\(index + 1) of \(plan.writer.tensors.count))")
-      try write(index, plan, request, to: sink, &record)
+      model: request.source.description.name, variant: request.variant.name,
+      source: request.source.weights?.path ?? "", output: request.output, calibration: request.calibration?.name,
+      sourceBytes: request.source.description.inventory.bytes, bytes: .zero, bitsPerWeight: 0, seconds: 0)
+    if request.isGGUF {
+      try writeGGUF(model, try making.importance(of: model), request, watch, &record)
+    } else {
+      try CheckpointPlan(model, request, toolVersion: toolVersion).write(watch, &record)
     }
     record.seconds = Timing.now() - start
     return record
   }
 
-  private func write(
-    _ index: Int, _ plan: CompressionPlan, _ request: CompressionRequest, to sink: GGUFWriter.Sink,
+  private func writeGGUF(
+    _ model: WorkingModel, _ importance: Importance?, _ request: CompressionRequest, _ watch: Watch,
     _ record: inout CompressionRecord
   ) throws {
-    let bytes = plan.weights.bytes(ofTensor: index)
+    let plan = try CompressionPlan(model, request, toolVersion: toolVersion)
+    try checkSpace(plan.writer.fileBytes, request.output)
+    record.bytes = ByteCount(plan.writer.fileBytes)
+    record.bitsPerWeight = plan.target.bitsPerWeight
+    try plan.writer.write(to: request.output) { index, sink in
+      try watch.step("\(plan.writer.tensors[index].name) (\(index + 1) of \(plan.writer.tensors.count))")
+      try write(index, plan, importance, watch, to: sink, &record)
+    }
+  }
+
+  private func write(
+    _ index: Int, _ plan: CompressionPlan, _ importance: Importance?, _ watch: Watch, to sink: GGUFWriter.Sink,
+    _ record: inout CompressionRecord
+  ) throws {
+    let weights = plan.model.weights
+    let bytes = weights.bytes(ofTensor: index)
     let tensor = plan.writer.tensors[index]
-    plan.weights.prefetch(tensor: min(index + 1, plan.writer.tensors.count - 1))
-    guard let codecs = plan.codecs(ofTensor: index) else {
+    weights.prefetch(tensor: min(index + 1, plan.writer.tensors.count - 1))
+    switch plan.content(ofTensor: index) {
+    case .copy:
       try sink(bytes)
-      return record.add(format: tensor.format.rawValue, bytes: bytes.count, squares: 0, signal: 0)
+      record.add(format: tensor.format.rawValue, bytes: bytes.count, squares: 0, signal: 0)
+    case .packed(let packing):
+      try packing.writeAsQ4_1(to: sink)
+      record.add(format: tensor.format.rawValue, bytes: tensor.byteCount, squares: 0, signal: 0)
+    case .encode(let source, let target):
+      let columns = tensor.dimensions.first ?? 1
+      let encoder = TensorEncoder(
+        source: source, target: target, columns: columns, weights: importance?.weights(ofTensor: index), pool: pool)
+      try encoder.encode(bytes, rows: tensor.elementCount / max(1, columns)) { part in
+        if watch.isCancelled() { throw CompressorError.interrupted(path: watch.output) }
+        try sink(part)
+      }
+      if let element = encoder.strange {
+        throw CompressorError.notFinite(path: weights.path, tensor: tensor.name, element: element)
+      }
+      record.add(
+        format: tensor.format.rawValue, bytes: tensor.byteCount, squares: encoder.error.squares,
+        signal: encoder.error.signal)
     }
-    let columns = tensor.dimensions.first ?? 1
-    let encoder = TensorEncoder(
-      source: codecs.source, target: codecs.target, columns: columns,
-      weights: request.importance?.weights(ofTensor: index), pool: pool)
-    try encoder.encode(bytes, rows: tensor.elementCount / max(1, columns)) { part in
-      if isCancelled() { throw CompressorError.interrupted(path: request.output) }
-      try sink(part)
-    }
-    if let element = encoder.strange {
-      throw CompressorError.notFinite(path: plan.weights.path, tensor: tensor.name, element: element)
-    }
-    record.add(
-      format: tensor.format.rawValue, bytes: tensor.byteCount, squares: encoder.error.squares,
-      signal: encoder.error.signal)
   }
 
   /// Refuses what the disk cannot hold, before it is full of a half file.
-  private func checkSpace(_ plan: CompressionPlan, _ output: String) throws(CompressorError) {
+  private func checkSpace(_ bytes: Int, _ output: String) throws(CompressorError) {
     var status = statvfs()
     let folder = output.lastIndex(of: "/").map { String(output[...$0]) } ?? "."
     guard statvfs(folder, &status) == 0 else { return }
     let free = ByteCount(Int(clamping: UInt64(status.f_bavail) &* UInt64(status.f_frsize)))
-    let needed = ByteCount(plan.writer.fileBytes)
+    let needed = ByteCount(bytes)
     guard free >= needed else { throw .diskTooSmall(path: output, needed: needed, free: free) }
   }
 }

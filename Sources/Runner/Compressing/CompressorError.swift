@@ -5,6 +5,17 @@ package import Quantities
 package enum CompressorError: ExplainedError, Equatable {
   /// The variant's result is no GGUF file.
   case notGGUF(variant: String)
+  case noWeights(path: String)
+  /// A step that only training gives.
+  case needsTraining(step: String)
+  /// Nothing was seen of what flows into a matrix.
+  case notCalibrated(tensor: String)
+  case notDecomposed(tensor: String)
+  case noLinearAlgebra
+  /// The file's format cannot say what the variant is.
+  case notExpressible(reason: String)
+  /// A checkpoint has no layout for the variant.
+  case notCheckpoint(variant: String)
   /// The source has no metadata to copy: it is no GGUF file.
   case sourceNotGGUF(path: String)
   case noEncoder(format: String, tensor: String, variant: String)
@@ -20,6 +31,13 @@ package enum CompressorError: ExplainedError, Equatable {
     switch self {
     case .notGGUF: "variant_not_gguf"
     case .sourceNotGGUF: "source_not_gguf"
+    case .notCheckpoint: "variant_not_checkpoint"
+    case .noWeights: "no_weights"
+    case .needsTraining: "needs_training"
+    case .notCalibrated: "not_calibrated"
+    case .notDecomposed: "not_decomposed"
+    case .noLinearAlgebra: "linear_algebra_missing"
+    case .notExpressible: "not_expressible"
     case .noEncoder: "format_cannot_be_made"
     case .needsCalibration: "calibration_missing"
     case .alreadyQuantised: "already_quantised"
@@ -32,7 +50,16 @@ package enum CompressorError: ExplainedError, Equatable {
 
   package var message: String {
     switch self {
-    case .notGGUF(let variant): "The variant '\(variant)' is not stored as GGUF, and only GGUF files are made here."
+    case .notGGUF(let variant): "GGUF has no type that holds the variant '\(variant)'."
+    case .notCheckpoint(let variant):
+      "No layout of a checkpoint in safetensors is written for the variant '\(variant)'."
+    case .noWeights(let path): "'\(path)' describes a model and holds no weights."
+    case .needsTraining(let step): "The step '\(step)' is the result of training, not of a change of the weights."
+    case .notCalibrated(let tensor):
+      "The calibration text showed nothing of what flows into '\(tensor)', which this variant must know."
+    case .notDecomposed(let tensor): "The inputs of '\(tensor)' give a matrix that cannot be decomposed."
+    case .noLinearAlgebra: "This variant needs LAPACK, and libopenblas.so.0 is not installed."
+    case .notExpressible(let reason): "The result cannot be written: \(reason)."
     case .sourceNotGGUF(let path): "'\(path)' is no GGUF file with weights and vocabulary."
     case .noEncoder(let format, let tensor, let variant):
       "The variant '\(variant)' stores '\(tensor)' as \(format), which cannot be made here: its codebook of up to 2048 "
@@ -52,7 +79,15 @@ package enum CompressorError: ExplainedError, Equatable {
 
   package var remedy: String {
     switch self {
-    case .notGGUF: "Choose a GGUF variant such as q4_k_m; 'anprobe variants' says how the others are obtained."
+    case .notGGUF:
+      "Name a folder as the result for a checkpoint in safetensors, or choose a GGUF variant such as q4_k_m."
+    case .notCheckpoint: "Name the result .gguf, or take awq4, gptq4, nf4, a sparse variant or 16-bit floats."
+    case .noWeights: "Give the file or folder that holds the model's weights."
+    case .needsTraining: "Make it with 'anprobe train', or take a variant without it."
+    case .notCalibrated: "Give a longer --calibration text, or take a GGUF variant such as q4_k_m."
+    case .notDecomposed: "Give a longer --calibration text."
+    case .noLinearAlgebra: "Install OpenBLAS (libopenblas0)."
+    case .notExpressible: "Take another variant of this model."
     case .sourceNotGGUF: "Convert the model to an f16 GGUF file first (llama.cpp's convert_hf_to_gguf.py)."
     case .noEncoder: "Choose q2_k or iq4_xs, or make it with llama.cpp's llama-quantize and an importance matrix."
     case .needsCalibration: "Give --calibration TEXT: some pages of the kind of text that the model will see."
@@ -66,7 +101,7 @@ package enum CompressorError: ExplainedError, Equatable {
 
   package var exitCode: ExitReason {
     switch self {
-    case .diskTooSmall, .interrupted: .failure
+    case .diskTooSmall, .interrupted, .noLinearAlgebra: .failure
     default: .badInput
     }
   }

@@ -54,6 +54,18 @@ package struct EvaluationRequest: Sendable {
   }
 }
 
+extension EvaluationRequest {
+  /// At most `limit` questions of each task.
+  fileprivate var limitedQuestions: [ChoiceQuestion] {
+    guard let limit else { return questions }
+    var counts: [String: Int] = [:]
+    return questions.filter { question in
+      counts[question.task, default: 0] += 1
+      return counts[question.task, default: 0] <= limit
+    }
+  }
+}
+
 /// Judges a model on the built-in runtime, beside a reference where there is one.
 package struct Evaluator: Sendable {
   package let machine: HardwareProfile
@@ -94,9 +106,16 @@ package struct Evaluator: Sendable {
       var evaluator = ChoiceEvaluator(
         session: session, tokenizer: model.tokenizer, contextTokens: request.contextTokens)
       session.truncate()
-      let questions = Array(request.questions.prefix(request.limit ?? .max))
+      let questions = request.limitedQuestions
       (result.tasks, result.isComplete) = try evaluator.judge(
         questions, progress: progress, isCancelled: isCancelled)
+      if let other, let reference, result.isComplete {
+        other.truncate()
+        var evaluator = ChoiceEvaluator(
+          session: other, tokenizer: reference.tokenizer, contextTokens: request.contextTokens)
+        (result.referenceTasks, result.isComplete) = try evaluator.judge(
+          questions, progress: { progress("the reference: \($0)") }, isCancelled: isCancelled)
+      }
     }
     if result.text == nil, result.tasks.isEmpty { throw EvaluationError.interrupted }
     return result

@@ -9,14 +9,17 @@ import Quantities
 struct CompressCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compress",
-    abstract: "Makes a variant of a model's weights: a GGUF file from an f32, f16 or bf16 one.",
+    abstract: "Makes a variant of a model's weights from an f32, f16 or bf16 file.",
     discussion: """
       Every tensor gets the format that the variant gives it. With --calibration the model first reads a text, and
-      weights whose inputs are large are kept more precisely. The result appears under its name only when it is whole.
+      weights whose inputs are large are kept more precisely. Layers, heads, channels and weights are taken out by what
+      --prune-by says. A GGUF file holds awq4 and gptq4 as q4_1 blocks with the same integers, and zeros of a sparse
+      variant like any other weight. The result appears under its name only when it is whole.
 
       Examples:
         anprobe compress model-f16.gguf model-q4_k_m.gguf --variant q4_k_m
         anprobe compress model-f16.gguf model-iq4_xs.gguf --variant iq4_xs --calibration book.txt
+        anprobe compress model-f16.gguf shallow.gguf --variant depth-2+q8_0 --calibration book.txt --prune-by influence
       """)
 
   @Argument(help: "A GGUF file in f32, f16 or bf16.") var input: String
@@ -32,6 +35,20 @@ struct CompressCommand: ParsableCommand {
     transform: TokenCount.parse)
   var calibrationTokens = 32_768
   @Option(
+    help: ArgumentHelp(
+      """
+      What goes first. Layers: angle (a block, the default with a text), influence, last. Heads and channels: \
+      magnitude-l2 (the default), magnitude-l1, random.
+      """, valueName: "criterion"))
+  var pruneBy: PruningCriterion?
+  @Option(
+    help: ArgumentHelp(
+      "Layers that lose heads and channels, such as 4-27 (default: all but the first and last four).",
+      valueName: "range"))
+  var pruneLayers: LayerRange?
+  @Flag(help: "Round AWQ's and GPTQ's groups to the nearest, without a text: what they are compared with.")
+  var nearest = false
+  @Option(
     name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
     transform: ThreadCount.parse)
   var threads: Int?
@@ -43,6 +60,9 @@ struct CompressCommand: ParsableCommand {
     Interrupt.shared.listen()
     let options = CompressingOptions(
       calibration: calibration, calibrationTokens: calibrationTokens,
+      pruning: PruningChoice(
+        depth: pruneBy?.depth, width: pruneBy?.width ?? .magnitudeL2, layers: pruneLayers?.layers),
+      roundsToNearest: nearest,
       running: MeasuringOptions(
         threads: threads, toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))

@@ -44,7 +44,16 @@ struct EvaluateCommand: ParsableCommand {
     help: ArgumentHelp("Tokens by which a strided window moves on (default: half a window).", valueName: "tokens"),
     transform: TokenCount.parse)
   var stride: Int?
-  @Option(help: ArgumentHelp("At most so many windows and questions.", valueName: "count"), transform: TokenCount.parse)
+  @Option(
+    help: ArgumentHelp(
+      """
+      Also ask so many questions made of the text: what comes next, and what stood there long before. \
+      Perplexity hides what pruning destroys of both.
+      """, valueName: "count"), transform: TokenCount.parse)
+  var probes: Int?
+  @Option(
+    help: ArgumentHelp("At most so many windows and questions of a task.", valueName: "count"),
+    transform: TokenCount.parse)
   var limit: Int?
   @Option(help: ArgumentHelp("Format of the KV cache: f16, q8_0 or f32.", valueName: "format"))
   var kv: KeyValueFormat = .f16
@@ -66,6 +75,9 @@ struct EvaluateCommand: ParsableCommand {
     guard text != nil || tasks != nil else {
       throw ValidationError("Say what to judge by: --text TEXT, --tasks FILE or both.")
     }
+    guard probes == nil || text != nil else {
+      throw ValidationError("--probes are made of a text: give --text as well.")
+    }
     guard reference == nil || text != nil else {
       throw ValidationError("--reference compares the distributions over a text: give --text as well.")
     }
@@ -76,6 +88,7 @@ struct EvaluateCommand: ParsableCommand {
     Interrupt.shared.listen()
     var options = EvaluatingOptions(
       text: text, tasks: tasks, method: method, contextTokens: context, strideTokens: stride, limit: limit,
+      probes: probes ?? 0,
       keyValueFormat: kv,
       running: MeasuringOptions(
         threads: threads, kernels: kernels, toolVersion: Version.current, progress: { console.progress($0) },

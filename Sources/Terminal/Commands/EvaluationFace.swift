@@ -58,15 +58,20 @@ struct EvaluationFace {
   private var tasks: TextTable {
     var table = TextTable([
       ("TASK", .left), ("QUESTIONS", .right), ("ACC", .right), ("± ERROR", .right), ("ACC_NORM", .right),
-      ("± ERROR", .right),
+      ("± ERROR", .right), ("REFERENCE", .right), ("", .left),
     ])
     for score in evaluation.tasks {
       table.append([
         StyledText(score.task), StyledText("\(score.count)"), value(score.acc), error(score.acc),
-        value(score.accNorm), error(score.accNorm),
+        value(score.accNorm), error(score.accNorm), value(reference(of: score).flatMap { $0.accNorm ?? $0.acc }),
+        reference(of: score).flatMap { score.isWithinError(of: $0) } == true ? "within the error" : "",
       ])
     }
     return table
+  }
+
+  private func reference(of score: ChoiceScore) -> ChoiceScore? {
+    evaluation.referenceTasks.first { $0.task == score.task }
   }
 
   private func add(_ name: String, _ estimate: Estimate?, _ table: inout TextTable) {

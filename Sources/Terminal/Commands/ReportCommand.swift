@@ -38,7 +38,8 @@ struct ReportCommand: ParsableCommand {
     try machine.prepare(session, common.console)
     let report = try session.report(
       machine.request(workload.workload()), objective: choice.objective,
-      constraints: choice.constraints(mustRun: false), focus: model.map(ModelReference.init), command: commandLine)
+      constraints: choice.constraints(mustRun: false), focus: model.map(ModelReference.init),
+      command: Self.commandLine)
     let text = text(of: report)
     if let outputFile {
       try session.write(text, to: outputFile)
@@ -63,7 +64,7 @@ struct ReportCommand: ParsableCommand {
   }
 
   /// What was typed, without the folder of the program.
-  private var commandLine: String {
+  static var commandLine: String {
     let words = CommandLine.arguments.dropFirst().map { word in
       word.contains { " '\"()=,".contains($0) } ? "'\(word)'" : word
     }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How layers are chosen that a model can do without.
+package enum DepthCriterion: String, Sendable, CaseIterable {
+  /// The successive layers whose input and output differ least in angle.
+  ///
+  /// - Source: Gromov et al., arXiv 2403.17887; here over positions spread through the text, not over each text's end.
+  case angle
+  /// The layers that turn their input least, wherever they stand: 1 − the mean cosine of input and output.
+  ///
+  /// - Source: ShortGPT, arXiv 2403.03853.
+  case influence
+  /// Those before the last one; needs no text.
+  case last
+}
+
+/// How heads and channels are ranked.
+package enum WidthCriterion: String, Sendable, CaseIterable {
+  /// The sum of the magnitudes, or of the squares, of all weights of the structure.
+  case magnitudeL1 = "magnitude-l1"
+  case magnitudeL2 = "magnitude-l2"
+  /// By chance, always the same: what a criterion must beat.
+  case random
+}
+
+/// What decides which parts of a model go.
+package struct PruningChoice: Sendable, Equatable {
+  /// Nil takes the angle where there is a text, else the last layers.
+  package var depth: DepthCriterion?
+  package var width: WidthCriterion
+  /// The layers that lose heads and channels; nil takes all but the first and last four.
+  package var layers: Range<Int>?
+
+  package init(depth: DepthCriterion? = nil, width: WidthCriterion = .magnitudeL2, layers: Range<Int>? = nil) {
+    self.depth = depth
+    self.width = width
+    self.layers = layers
+  }
+}

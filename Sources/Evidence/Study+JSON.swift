@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package import JSONText
+internal import Quantities
+
+extension Study.Entry {
+  package var json: JSON {
+    [
+      "label": .string(label), "variant": .string(variant), "roundsToNearest": .bool(roundsToNearest),
+      "file": .string(file), "fileBytes": fileBytes.map { .integer($0.bytes) } ?? .null,
+      "bitsPerWeight": bitsPerWeight.map { .number($0) } ?? .null, "measurement": measurement ?? .null,
+      "evaluation": evaluation ?? .null, "refusal": refusal.map { .string($0) } ?? .null,
+    ]
+  }
+
+  init?(json: JSON) {
+    guard let label = json["label"]?.stringValue, let variant = json["variant"]?.stringValue,
+      let file = json["file"]?.stringValue
+    else { return nil }
+    self.init(
+      label: label, variant: variant, file: file, roundsToNearest: json["roundsToNearest"]?.boolValue ?? false)
+    fileBytes = json["fileBytes"]?.intValue.map { ByteCount($0) }
+    bitsPerWeight = json["bitsPerWeight"]?.doubleValue
+    if let answer = json["measurement"], !answer.isNull { measurement = answer }
+    if let answer = json["evaluation"], !answer.isNull { evaluation = answer }
+    refusal = json["refusal"]?.stringValue
+  }
+}
+
+extension Study {
+  /// The members of the answer of `study` (docs/json.md), also the stored form.
+  package var members: [JSON.Member] {
+    [
+      .init("model", .string(model)), .init("machine", .string(machine)), .init("date", .string(date)),
+      .init("settings", settings), .init("complete", .bool(isComplete)),
+      .init("entries", .array(entries.map(\.json))),
+    ]
+  }
+
+  /// Reads the stored form; nil when it is something else.
+  package init?(json: JSON) {
+    guard let model = json["model"]?.stringValue, let settings = json["settings"],
+      let entries = json["entries"]?.arrayValue
+    else { return nil }
+    self.init(
+      model: model, machine: json["machine"]?.stringValue ?? "", date: json["date"]?.stringValue ?? "",
+      settings: settings, entries: entries.compactMap { Entry(json: $0) })
+  }
+}

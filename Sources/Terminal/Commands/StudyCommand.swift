@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Compression
+import Evidence
+import Planning
+import Quantities
+
+struct StudyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "study",
+    abstract: "Makes, measures and judges the variants of a model, and writes one report of them.",
+    discussion: """
+      Every step's result is kept in the folder: a study that was stopped goes on where it was. Variants that cannot be
+      made here are listed with the reason.
+
+      Examples:
+        anprobe study model-f16.gguf --text book.txt --out study
+        anprobe study model-f16.gguf --text book.txt --tasks arc.jsonl --limit 40 --out study
+      """)
+
+  @Argument(help: "A GGUF file in f32, f16 or bf16.") var file: String
+  @Option(
+    help: ArgumentHelp(
+      "A text file, or the text itself; without --calibration its first half calibrates and its second judges.",
+      valueName: "text"))
+  var text: String
+  @Option(help: ArgumentHelp("A text that says which weights matter.", valueName: "text")) var calibration: String?
+  @Option(help: ArgumentHelp("Questions, as evaluate takes them.", valueName: "file")) var tasks: String?
+  @Option(help: ArgumentHelp("The folder of the study.", valueName: "folder")) var out = "study"
+  @Option(help: ArgumentHelp("At most so many windows and questions.", valueName: "count"), transform: TokenCount.parse)
+  var limit: Int?
+  @Option(
+    name: [.customShort("v"), .long], help: ArgumentHelp("A variant besides the usual ones.", valueName: "variant"))
+  var variant: [String] = []
+  @Option(
+    name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
+    transform: ThreadCount.parse)
+  var threads: Int?
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let console = common.console
+    Interrupt.shared.listen()
+    let options = StudyOptions(
+      folder: out, text: text, calibration: calibration, tasks: tasks, limit: limit,
+      variants: try variant.map { try CompressionVariant(parsing: $0) }, command: ReportCommand.commandLine,
+      running: MeasuringOptions(
+        threads: threads, toolVersion: Version.current, progress: { console.progress($0) },
+        isCancelled: { Interrupt.shared.isRequested }))
+    let study: Study
+    do {
+      study = try common.session.study(file, options)
+      console.endProgress()
+    } catch {
+      console.endProgress()
+      throw error
+    }
+    guard !common.json else { return console.answer(command: "study", study.members) }
+    show(study, console)
+  }
+
+  private func show(_ study: Study, _ console: Console) {
+    var table = TextTable([
+      ("VARIANT", .left), ("BITS", .right), ("DECODE t/s", .right), ("PERPLEXITY", .right), ("KL", .right),
+    ])
+    for entry in study.entries where entry.evaluation != nil {
+      table.append([
+        StyledText(entry.label), number(entry.bitsPerWeight, 2), number(entry.rate("decode"), 0),
+        number(entry.judged("text", "perplexity")?.value, 3), number(entry.judged("divergence", "mean")?.value, 5),
+      ])
+    }
+    console.answer(table)
+    let missing = study.entries.filter { $0.refusal != nil }
+    if !missing.isEmpty { console.answer([""] + missing.map { "\($0.label): \($0.refusal ?? "")" }) }
+    console.notice("Written: \(out)/study.html, study.md, study.json")
+  }
+
+  private func number(_ value: Double?, _ decimals: Int) -> StyledText {
+    value.map { StyledText(QuantityFormat.fixed($0, decimals: decimals)) } ?? StyledText("–", .faint)
+  }
+}
