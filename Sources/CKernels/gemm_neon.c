@@ -2,10 +2,11 @@
 // Products of many tokens over floats for NEON: Y[token][row] = X[token] · W[row], as in the AVX2 twin, with sixteen rows
 // times four tokens in sixteen registers of sums.
 #if defined(__aarch64__)
-#include <arm_neon.h>
+#include "panel_words_neon.h"
 #include "rows_neon.h"
+#include "panel_fp8.h"
 
-enum { PANEL_ROWS = 64, TILE_ROWS = 16, TILE_TOKENS = NEON_GROUP, PARTS = TILE_ROWS / 4 };
+enum { PANEL_ROWS = 64, TILE_ROWS = 16, TILE_TOKENS = NEON_GROUP };
 
 void pack_neon(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
                int64_t last_group) {
@@ -30,15 +31,27 @@ static inline void transpose_4x4(const float *in, float *out) {
   }
 }
 
+// A panel of 8-bit floats, whose blocks have scales, is in the tile's order otherwise.
+static void load_fp8_tile(const ck_gemm *job, int64_t row, int64_t k, int64_t count, float *tile) {
+  for (int64_t i = 0; i < count; i++) {
+    const uint8_t *block = fp8_block(job->weights, job->columns, row, k + i);
+    store_floats(tile + i * TILE_ROWS, times(fp8_at(block, (k + i) % FP8_COLUMNS), halves_at(block)));
+  }
+}
+
 // Sixteen rows' chunk, decoded and transposed to [column][16]; missing rows are zero.
 static void load_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, float *decoded,
                       float *tile) {
-  if (job->is_interleaved) { // a panel of floats is in the tile's order already
+  if (job->is_interleaved && job->panel_type == CK_FP8) return load_fp8_tile(job, row, k, count, tile);
+  int is_sparse = job->is_interleaved && ck_block_elements(job->panel_type) == 32;
+  if (job->is_interleaved && !is_sparse) { // a panel of floats is in the tile's order already
     const uint8_t *panel = (const uint8_t *)job->weights + (row * job->columns + k * TILE_ROWS) * job->block_bytes;
     return job->decode(panel, tile, count * TILE_ROWS);
   }
   for (int r = 0; r < TILE_ROWS; r++) {
-    if (row + r < end) {
+    if (is_sparse) {
+      ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
+    } else if (row + r < end) {
       const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;
       job->decode(blocks + k / job->block_elements * job->block_bytes, decoded + r * DECODE_CHUNK, count);
     } else {

@@ -6,6 +6,7 @@
 #include "panel_words_neon.h"
 #include "rows_neon.h"
 #include "panel_formats.h"
+#include "panel_groups.h"
 
 enum { PANELS = 4, CHUNK = 256, TOKENS = NEON_GROUP, MOST_SCALES = CHUNK / 16 };
 
@@ -108,6 +109,14 @@ static void unpack_panel(int type, const uint8_t *block, int64_t groups, panel_t
     case CK_Q5_K: return unpack(&panel_q5_k, block, groups, tile);
     case CK_Q6_K: return unpack(&panel_q6_k, block, groups, tile);
     case CK_IQ4_XS: return unpack(&panel_iq4_xs, block, groups, tile);
+    case CK_INT4_G32: return unpack(&panel_int4_g32, block, groups, tile);
+    case CK_INT4_G64: return unpack(&panel_int4_g64, block, groups, tile);
+    case CK_INT4_G128: return unpack(&panel_int4_g128, block, groups, tile);
+    case CK_UINT8_G32: return unpack(&panel_uint8_g32, block, groups, tile);
+    case CK_UINT8_G128: return unpack(&panel_uint8_g128, block, groups, tile);
+    case CK_INT8_G128: return unpack(&panel_int8_g128, block, groups, tile);
+    case CK_NF4: return unpack(&panel_nf4, block, groups, tile);
+    case CK_FP4: return unpack(&panel_fp4, block, groups, tile);
   }
 }
 
@@ -130,7 +139,9 @@ CK_INLINE void multiply(product dots_of, const panel_tile *tile, const int32_t *
 CK_INLINE void multiply_tile(product dots_of, int type, const panel_tile *tile, const int32_t *record, int64_t groups,
                              floats y[TOKENS]) {
   switch (type) {
-    case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K: return multiply(dots_of, tile, record, groups, 1, 1, y);
+    case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K: case CK_INT4_G32: case CK_INT4_G64: case CK_INT4_G128:
+    case CK_UINT8_G32: case CK_UINT8_G128:
+      return multiply(dots_of, tile, record, groups, 1, 1, y);
     case CK_Q3_K: case CK_Q6_K: return multiply(dots_of, tile, record, groups, 2, 0, y);
     case CK_Q2_K: return multiply(dots_of, tile, record, groups, 2, 1, y);
     default: return multiply(dots_of, tile, record, groups, 1, 0, y);
@@ -146,7 +157,8 @@ static inline void store(const ck_panel_job *job, int64_t token, int64_t row, in
 
 static void multiply_floats(const ck_panel_job *job, int64_t begin, int64_t end) {
   ck_gemm gemm = {
-    .weights = job->panels, .is_interleaved = 1, .decode = ck_decoder_of(&kernels_neon, job->type),
+    .weights = job->panels, .is_interleaved = 1, .panel_type = job->type,
+    .decode = ck_decoder_of(&kernels_neon, job->type),
     .packed = job->input, .tokens = job->tokens, .columns = job->columns, .y = job->y, .y_stride = job->y_stride,
     .scratch = job->scratch, .block_elements = 1, .block_bytes = ck_block_bytes(job->type),
   };

@@ -7,6 +7,9 @@
 #include "panel_words_neon.h"
 #include "rows_neon.h"
 #include "panel_formats.h"
+#include "panel_groups.h"
+#include "panel_fp8.h"
+#include "panel_sparse.h"
 
 // One group of a panel times one record.
 CK_INLINE floats add_group(quad_dot dot, const panel_format *format, const uint8_t *block, int group,
@@ -90,6 +93,17 @@ CK_INLINE void multiply_panels(quad_dot dot, const ck_panel_job *job, int64_t be
     case CK_Q5_K: return multiply(dot, &panel_q5_k, job, begin, end);
     case CK_Q6_K: return multiply(dot, &panel_q6_k, job, begin, end);
     case CK_IQ4_XS: return multiply(dot, &panel_iq4_xs, job, begin, end);
+    case CK_INT4_G32: return multiply(dot, &panel_int4_g32, job, begin, end);
+    case CK_INT4_G64: return multiply(dot, &panel_int4_g64, job, begin, end);
+    case CK_INT4_G128: return multiply(dot, &panel_int4_g128, job, begin, end);
+    case CK_UINT8_G32: return multiply(dot, &panel_uint8_g32, job, begin, end);
+    case CK_UINT8_G128: return multiply(dot, &panel_uint8_g128, job, begin, end);
+    case CK_INT8_G128: return multiply(dot, &panel_int8_g128, job, begin, end);
+    case CK_NF4: return multiply(dot, &panel_nf4, job, begin, end);
+    case CK_FP4: return multiply(dot, &panel_fp4, job, begin, end);
+    case CK_FP8: return multiply_fp8(job, begin, end);
+    case CK_SPARSE_2_4: return multiply_sparse(2, job, begin, end);
+    case CK_SPARSE_4_8: return multiply_sparse(3, job, begin, end);
   }
 }
 

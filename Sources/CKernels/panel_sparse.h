@@ -6,7 +6,22 @@
 
 enum { KEPT = 16, SPARSE_COLUMNS = 32 };
 
-#ifdef ANPROBE_PANEL_WORDS_AVX512_H
+#if defined(ANPROBE_PANEL_WORDS_NEON_H)
+enum { INPUTS = 8 };
+typedef uint8x16x2_t inputs;
+static inline inputs inputs_at(const float *x) {
+  return (inputs){{vld1q_u8((const uint8_t *)x), vld1q_u8((const uint8_t *)(x + 4))}};
+}
+// A place's float is four bytes of the table.
+static inline floats chosen(inputs x, vec places) {
+  floats v;
+  for (int p = 0; p < PARTS; p++) {
+    uint32x4_t at = lanes(places.q[p]) * all_lanes(0x04040404) + all_lanes(0x03020100);
+    v.q[p] = vreinterpretq_f32_u8(vqtbl2q_u8(x, bytes(at)));
+  }
+  return v;
+}
+#elif defined(ANPROBE_PANEL_WORDS_AVX512_H)
 enum { INPUTS = 16 };
 typedef __m512 inputs;
 static inline inputs inputs_at(const float *x) { return _mm512_loadu_ps(x); }
@@ -30,8 +45,8 @@ static inline __attribute__((always_inline)) void multiply_sparse(
   for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
     floats sums[4] = {fp8_zero(), fp8_zero(), fp8_zero(), fp8_zero()};
     for (int64_t column = 0; column < job->columns; column += SPARSE_COLUMNS, block += bytes) {
-      for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch((const char *)block + 8192 + line, _MM_HINT_T1);
-#pragma clang loop unroll(full)
+      for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(block + 8192 + line, 0, 2);
+#pragma GCC unroll 16
       for (int k = 0; k < KEPT; k++) {
         int first = k / (group / 2) * group;
         vec places = lane_bits(lane_shifted(word(block, k / in_word), k % in_word * bits), group - 1);
