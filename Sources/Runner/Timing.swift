@@ -4,10 +4,12 @@ internal import Quantities
 
 /// Wall-clock timing by the monotonic clock, which no adjustment of the date moves.
 enum Timing {
+  private static let origin = SuspendingClock.now
+
+  /// Seconds since some moment.
   static func now() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    let passed = (SuspendingClock.now - origin).components
+    return Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
   }
 
   /// Seconds that `body` takes.
