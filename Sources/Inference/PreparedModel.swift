@@ -92,6 +92,10 @@ struct PreparedModel: @unchecked Sendable {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType, reason: "no test holds its forward pass to another implementation's")
     }
+    if let reason = architecture.forward.lacking {
+      throw .unsupportedArchitecture(
+        modelType: architecture.modelType, reason: "\(reason), which the forward pass does not")
+    }
     if let index = architecture.layers.firstIndex(where: { !RuntimeSupport.runs($0) }) {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType,

@@ -308,6 +308,23 @@ import Testing
     }
   }
 
+  @Test func `a step that the pass lacks is refused with its key`() throws {
+    try withPool(1) { pool in
+      var architecture = smallArchitecture()
+      architecture.forward.lacking = "its configuration normalises queries and keys ('qk_ln')"
+      let weights = try SyntheticWeights(inventory: smallInventory(architecture, .f32), pool: pool)
+      #expect(!RuntimeSupport.runs(architecture))
+      #expect {
+        try InferenceSession(
+          architecture: architecture, weights: weights, workload: Workload(contextTokens: 8), kernels: .best,
+          pool: pool)
+      } throws: { error in
+        guard case LanguageRuntimeError.unsupportedArchitecture(_, let reason) = error else { return false }
+        return reason.contains("'qk_ln'")
+      }
+    }
+  }
+
   @Test func `a full context and a foreign token are refused with their figures`() throws {
     try withPool(1) { pool in
       let architecture = smallArchitecture()
