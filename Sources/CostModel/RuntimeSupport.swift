@@ -64,7 +64,8 @@ package enum RuntimeSupport {
 
   /// Whether the forward pass runs a model of these shapes.
   package static func runs(_ architecture: ModelArchitecture) -> Bool {
-    modelTypes.contains(architecture.modelType) && architecture.layers.allSatisfy(runs)
+    modelTypes.contains(architecture.modelType) && architecture.forward.lacking == nil
+      && architecture.layers.allSatisfy(runs)
   }
 
   /// One mixer, and a feed-forward part that is dense or of experts; heads of whole groups of eight elements, keys as wide as values.

@@ -44,7 +44,7 @@ package final class InferenceSession {
     let ready = try InterleavedWeights.repacking(ordered, of: architecture, for: kernels, on: pool)
     repackedBytes = (ready as? InterleavedWeights)?.allocated ?? .zero
     let model = try PreparedModel(
-      architecture: architecture, source: ready, kernels: kernels, vectors: buffers.floats(.vectors))
+      architecture: architecture, source: ready, kernels: kernels, vectors: buffers.room(.vectors))
     products = Products(
       kernels: kernels, pool: pool, buffers: buffers, widest: shape.widestInput, isIdle: productsAreIdle)
     transformer = Transformer(

@@ -64,6 +64,11 @@ final class RuntimeBuffers: @unchecked Sendable {
 
   func floats(_ name: RuntimeMemoryPlan.BufferName) -> UnsafeMutablePointer<Float> { slab(name).floats() }
 
+  /// A buffer with its end.
+  func room(_ name: RuntimeMemoryPlan.BufferName) -> UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: floats(name), count: slab(name).count / MemoryLayout<Float>.stride)
+  }
+
   /// A buffer that only some plans have.
   func floats(ifPlanned name: RuntimeMemoryPlan.BufferName) -> UnsafeMutablePointer<Float>? { slabs[name]?.floats() }
 }

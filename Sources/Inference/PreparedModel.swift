@@ -50,7 +50,7 @@ struct PreparedModel: @unchecked Sendable {
   /// - Throws: `LanguageRuntimeError` naming the tensor that is missing, of another shape or in a format without kernel.
   init(
     architecture: ModelArchitecture, source: any WeightSource, kernels: KernelSet,
-    vectors: UnsafeMutablePointer<Float>
+    vectors: UnsafeMutableBufferPointer<Float>
   ) throws(LanguageRuntimeError) {
     var finder = TensorFinder(
       source: source, kernels: kernels, vectors: vectors, normOffset: Float(architecture.forward.normOffset))
@@ -92,6 +92,10 @@ struct PreparedModel: @unchecked Sendable {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType, reason: "no test holds its forward pass to another implementation's")
     }
+    if let reason = architecture.forward.lacking {
+      throw .unsupportedArchitecture(
+        modelType: architecture.modelType, reason: "\(reason), which the forward pass does not")
+    }
     if let index = architecture.layers.firstIndex(where: { !RuntimeSupport.runs($0) }) {
       throw .unsupportedArchitecture(
         modelType: architecture.modelType,
@@ -113,14 +117,17 @@ struct TensorFinder {
   let kernels: KernelSet
   /// What learnt norm weights miss.
   let normOffset: Float
-  private var nextVector: UnsafeMutablePointer<Float>
+  /// What no vector has taken yet.
+  private var room: UnsafeMutableBufferPointer<Float>
   private let places: [Key: [Int]]
 
-  init(source: any WeightSource, kernels: KernelSet, vectors: UnsafeMutablePointer<Float>, normOffset: Float) {
+  init(
+    source: any WeightSource, kernels: KernelSet, vectors: UnsafeMutableBufferPointer<Float>, normOffset: Float
+  ) {
     self.source = source
     self.normOffset = normOffset
     self.kernels = kernels
-    nextVector = vectors
+    room = vectors
     let pairs = source.inventory.tensors.enumerated().map {
       (Key(role: $1.role, layer: $1.layer, part: $1.part), [$0])
     }
@@ -231,16 +238,18 @@ struct TensorFinder {
   ) throws(LanguageRuntimeError) -> UnsafePointer<Float> {
     let index = try find(role, layer)
     let tensor = source.inventory.tensors[index]
-    guard tensor.elements == count else {
-      throw .wrongShape(tensor: name(index), expected: "\(count)", found: "\(tensor.elements)")
+    // The plan has room for vectors alone, each once.
+    guard tensor.elements == count, tensor.isKeptAsFloats, count <= room.count else {
+      throw .wrongShape(
+        tensor: name(index), expected: "a vector of \(count)",
+        found: Self.shape(Int(tensor.copies), Int(tensor.rows), Int(tensor.columns)))
     }
     guard case .block(let format) = tensor.format, let type = Int32(exactly: format.ggufType),
       let decode = ck_decoder_of(kernels.row, type), let address = source.bytes(ofTensor: index).baseAddress,
-      count % format.elementsPerBlock == 0
+      let place = room.baseAddress, count % format.elementsPerBlock == 0
     else { throw .unsupportedFormat(tensor: name(index), format: tensor.format.name) }
-    let place = nextVector
     decode(address, place, Int64(count))
-    nextVector += count
+    room = UnsafeMutableBufferPointer(rebasing: room[count...])
     return UnsafePointer(place)
   }
 

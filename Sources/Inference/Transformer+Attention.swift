@@ -56,13 +56,16 @@ extension Transformer {
     store(values, attention.value.matrix.rows, at: place.values + position * place.valuePositionBytes)
   }
 
-  /// One token's row of a buffer, with its bias and its norm.
+  /// One token's row of a buffer, with its bias, within its limit, with its norm.
   private func prepared(
     _ buffer: RuntimeMemoryPlan.BufferName, _ row: Int, _ linear: PreparedLinear, _ norm: PreparedHeadNorm?, heads: Int
   ) -> UnsafeMutablePointer<Float> {
     let count = linear.matrix.rows
     let x = buffers.floats(buffer) + row * count
     if let bias = linear.bias { kernels.pointee.add(bias, x, Int64(count)) }
+    if let limit = rules.projectionLimit.map({ Float($0) }) {
+      for k in 0..<count { x[k] = min(max(x[k], -limit), limit) }
+    }
     guard let norm else { return x }
     for (index, start) in stride(from: 0, to: count, by: norm.width).enumerated() {
       let own = PreparedNorm(weight: norm.weight + index * norm.stride, bias: nil)

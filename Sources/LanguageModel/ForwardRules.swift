@@ -39,6 +39,10 @@ package struct ForwardRules: Sendable, Equatable {
   package var logitScale = 1.0
   /// Logits become cap · tanh(logits / cap) (Gemma 2).
   package var logitCap: Double?
+  /// Projected queries, keys and values are cut to ± this, behind their biases and before their norms (MPT).
+  package var projectionLimit: Double?
+  /// A step of the model's own code that the forward pass lacks, as a clause with a subject; nil when it lacks none.
+  package var lacking: String?
   /// What multiplies query · key; nil means 1 / √(key width).
   package var attentionScale: Double?
   /// Attention scores become cap · tanh(score / cap), after scaling.

@@ -289,6 +289,42 @@ import Testing
     }
   }
 
+  @Test func `a matrix in a vector's place is refused by name`() throws {
+    try withPool(1) { pool in
+      let architecture = smallArchitecture()
+      var inventory = smallInventory(architecture, .f32)
+      let index = try #require(inventory.tensors.firstIndex { $0.role == .feedForwardNorm })
+      inventory.tensors[index] = TensorDescription(
+        .feedForwardNorm, layer: 0, rows: 2, columns: 128, format: .block(.f32))
+      let weights = try SyntheticWeights(inventory: inventory, pool: pool)
+      #expect(
+        throws: LanguageRuntimeError.wrongShape(
+          tensor: "blk.0.ffn_norm.weight", expected: "a vector of 256", found: "2 × 128")
+      ) {
+        try InferenceSession(
+          architecture: architecture, weights: weights, workload: Workload(contextTokens: 8), kernels: .best,
+          pool: pool)
+      }
+    }
+  }
+
+  @Test func `a step that the pass lacks is refused with its key`() throws {
+    try withPool(1) { pool in
+      var architecture = smallArchitecture()
+      architecture.forward.lacking = "its configuration normalises queries and keys ('qk_ln')"
+      let weights = try SyntheticWeights(inventory: smallInventory(architecture, .f32), pool: pool)
+      #expect(!RuntimeSupport.runs(architecture))
+      #expect {
+        try InferenceSession(
+          architecture: architecture, weights: weights, workload: Workload(contextTokens: 8), kernels: .best,
+          pool: pool)
+      } throws: { error in
+        guard case LanguageRuntimeError.unsupportedArchitecture(_, let reason) = error else { return false }
+        return reason.contains("'qk_ln'")
+      }
+    }
+  }
+
   @Test func `a full context and a foreign token are refused with their figures`() throws {
     try withPool(1) { pool in
       let architecture = smallArchitecture()

@@ -52,6 +52,18 @@ private func error(of configuration: JSON) -> ConfigurationError? {
     #expect(layer.mixers == [.attention(Attention(heads: 4, keyValueHeads: 2, keyWidth: 6, valueWidth: 6))])
   }
 
+  @Test func `a limit of projections is read, and what the forward pass lacks is named`() throws {
+    let mpt = with("model_type", "mpt")
+    let clipped = try describe(with("attn_config", ["clip_qkv": 8], in: mpt)).architecture.forward
+    #expect(clipped.projectionLimit == 8 && clipped.lacking == nil)
+    let plain = try describe(with("attn_config", ["clip_qkv": .null, "qk_ln": false], in: mpt)).architecture.forward
+    #expect(plain.projectionLimit == nil && plain.lacking == nil)
+    let normalised = try describe(with("attn_config", ["qk_ln": true], in: mpt)).architecture.forward
+    #expect(normalised.lacking?.contains("'qk_ln'") == true)
+    // OLMoE cuts behind its norms.
+    #expect(try describe(with("clip_qkv", 8)).architecture.forward.lacking?.contains("'clip_qkv'") == true)
+  }
+
   @Test func `an unknown model type is described as llama and says so`() throws {
     let description = try describe(with("model_type", "brand_new"))
     #expect(description.parametersTotal == (try describe(tiny)).parametersTotal)

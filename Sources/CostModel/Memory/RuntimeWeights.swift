@@ -45,7 +45,8 @@ extension TensorDescription {
   /// Vectors, and the few stacks of vectors that files store as matrices.
   package var isKeptAsFloats: Bool {
     switch role {
-    case .expertGateBias, .expertUpBias, .expertDownBias, .sharedExpertRouter, .attentionQueryNorm, .attentionKeyNorm:
+    case .expertGateBias, .expertUpBias, .expertGateUpBias, .expertDownBias, .sharedExpertRouter, .attentionQueryNorm,
+      .attentionKeyNorm:
       true
     default: isVector
     }

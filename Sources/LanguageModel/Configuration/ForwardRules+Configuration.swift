@@ -16,6 +16,7 @@ extension ForwardRules {
     try readFusedOrder(config, recipe)
     readMatrixOrder(config)
     try readDistanceBias(config)
+    try readProjection(config)
     try readActivation(config)
     try readScales(config)
     try readRopes(config)
@@ -53,6 +54,18 @@ extension ForwardRules {
     distanceBias = DistanceBias()
     distanceBias?.isScaled = config.modelType == "falcon"
     if let maximum = try nested?.number("alibi_bias_max"), maximum > 0 { distanceBias?.maximum = maximum }
+  }
+
+  /// What stands between the projections and attention. OLMoE cuts behind the norms of queries and keys.
+  private mutating func readProjection(_ config: ConfigurationReader) throws(ConfigurationError) {
+    let nested = config.part("attn_config")
+    let inside = try nested?.number("clip_qkv")
+    let outside = try config.number("clip_qkv")
+    if let limit = inside ?? outside, limit > 0 {
+      projectionLimit = limit
+      if config.modelType != "mpt" { lacking = "its configuration cuts queries, keys and values ('clip_qkv')" }
+    }
+    if try nested?.flag("qk_ln") ?? false { lacking = "its configuration normalises queries and keys ('qk_ln')" }
   }
 
   private mutating func readActivation(_ config: ConfigurationReader) throws(ConfigurationError) {

@@ -29,6 +29,10 @@ extension ForwardRules {
       logitScale = metadata.architecture.hasPrefix("granite") ? 1 / stated : stated
     }
     if let scale = metadata.positive("attention.scale") { attentionScale = scale }
+    if let limit = metadata.positive("attention.clamp_kqv") {
+      projectionLimit = limit
+      if metadata.architecture != "mpt" { lacking = "its file cuts queries, keys and values ('attention.clamp_kqv')" }
+    }
     if let maximum = metadata.positive("attention.max_alibi_bias") {
       distanceBias = DistanceBias()
       distanceBias?.maximum = maximum
