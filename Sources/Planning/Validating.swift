@@ -15,7 +15,7 @@ extension PlanningSession {
       "iq4_xs", "mxfp4",
     ] + decodedVariants
   /// One of each kind of codebook: they are slow to run.
-  package static let decodedVariants = ["iq1_s", "iq2_xs", "iq3_s", "tq2_0"]
+  package static let decodedVariants = ["iq1_s", "iq2_xs", "tq2_0"]
   /// A format of floats, one of integers and a mixture.
   package static let quickVariants = ["f16", "q8_0", "q4_k_m"]
   /// Those of Hugging Face checkpoints, and combinations.

@@ -44,7 +44,7 @@ package struct MemoryObservation: Sendable {
     self.measured = measured
   }
 
-  /// By the engine's rules, of which none was fitted to this figure's model.
+  /// By the engine's rules, of which no coefficient belongs to a single model.
   package var predicted: Known<ByteCount> {
     let items = EngineMemory.items(engine, architecture, weights: weights, workload, placement)
     let devices = Double(placement.devices)

@@ -76,7 +76,7 @@ struct AccuracyCommand: ParsableCommand {
     console.answer(table)
     console.answer([
       "", "Each machine was predicted without it. Rule: 0.55 × bandwidth / size; of memory, 1.2 × weights.",
-      "Memory follows rules of which none was fitted to a model; MACHINES counts models there.",
+      "Memory follows rules for each engine, found in these same logs; MACHINES counts models there.",
       "Energy is per token at the measured rate; its rule is 0.8 × power limit × time. Its power is idle + "
         + "\(QuantityFormat.fixed(answer.powers.coefficients.floorShare, decimals: 3)) (GDDR "
         + "\(QuantityFormat.fixed(answer.powers.coefficients.graphicsFloorShare, decimals: 3))) × (limit − idle) + "
