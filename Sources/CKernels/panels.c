@@ -126,8 +126,10 @@ void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void
   }
 }
 
-// Bytes of floats are turned into numbers by a table, and sparse codes are spread: their loops are of one token.
-int ck_has_few(int type) { return ck_has_panels(type) && type < CK_FP8; }
+// 8-bit floats and sparse matrices have no loop for a few vectors.
+int ck_has_few(int type) {
+  return ck_has_panels(type) && type != CK_FP8 && type != CK_SPARSE_2_4 && type != CK_SPARSE_4_8;
+}
 int64_t ck_few_group(int64_t tokens) { return tokens <= 2 ? 2 : tokens <= 4 ? 4 : 8; }
 
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns) {
