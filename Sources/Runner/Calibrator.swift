@@ -71,7 +71,7 @@ package struct Calibrator {
   /// What threads are counted by: a format that most machines run well.
   private static let trialFormat = RuntimeFormat(.q8_0)
 
-  /// The same two products with each count of threads.
+  /// The same two products with each count of threads; the best sample counts, since what else runs only slows them.
   private func trials() throws(LanguageRuntimeError) -> [ThreadChoice.Trial] {
     var trials: [ThreadChoice.Trial] = []
     for count in ThreadChoice.candidates(for: machine.processor) {
@@ -87,7 +87,7 @@ package struct Calibrator {
       }
       trials.append(
         .init(
-          threads: count, decode: decode.rates.first?.perSecond ?? 0, prefill: prefill.rates.first?.perSecond ?? 0))
+          threads: count, decode: decode.rates.first?.high ?? 0, prefill: prefill.rates.first?.high ?? 0))
     }
     return trials
   }
