@@ -89,8 +89,8 @@ static void gemm_portable(const ck_gemm *job, int64_t begin, int64_t end) {
 static void attention_portable(const ck_attention *job, ck_decoder decode) {
   float *row = job->scratch;
   for (int64_t i = 0; i < job->count; i++) {
-    const float *query = job->queries + (size_t)i * job->query_stride;
-    float *out = job->out + (size_t)i * job->query_stride;
+    const float *query = job->queries + query_offset(job, i);
+    float *out = job->out + query_offset(job, i);
     float largest = -INFINITY, total = 0;
     for (int64_t k = 0; k < job->width; k++) out[k] = 0;
     for (int64_t position = job->first[i]; position < job->last[i]; position++) {

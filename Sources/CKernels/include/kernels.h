@@ -59,12 +59,13 @@ typedef struct {
 } ck_gemm;
 
 // One pass of softmax attention: queries that share one KV head, over a cache of rows.
-//   queries [count][width], keys and values [position][...] with the given strides in bytes, out [count][width]
+//   queries [count / group][group][width], keys and values [position][...] with the given strides, out as the queries
 //   query i sees positions first[i] ..< last[i] (a causal limit and a sliding window); never an empty range.
 //   scratch holds attention_scratch_bytes(count, width) bytes.
 typedef struct {
   const float *queries;
-  size_t query_stride;      // floats between queries, also of out
+  size_t query_stride;      // floats between groups of queries, also of out
+  int64_t group;            // queries that lie one behind the other: a token's heads that share the KV head
   int64_t count;
   int64_t width;            // a multiple of 8; of 32 for a q8_0 cache
   const void *keys;

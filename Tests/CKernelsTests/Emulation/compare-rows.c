@@ -346,7 +346,7 @@ static void compare_attention(const ck_kernels *row, int type, void (*kernel)(co
   for (int64_t width = type == CK_Q8_0 ? 32 : 8; width <= 128; width *= 2) {
     float *keys, *values, out[5 * 128];
     ck_attention job = {
-      .queries = random_floats(5 * width, 3), .query_stride = (size_t)width, .count = 5, .width = width,
+      .queries = random_floats(5 * width, 3), .query_stride = (size_t)width, .group = 1, .count = 5, .width = width,
       .keys = cache_rows(type, 77, width, &keys), .values = cache_rows(type, 77, width, &values),
       .position_bytes = (size_t)(width / ck_block_elements(type) * ck_block_bytes(type)), .first = first, .last = last,
       .scale = 1 / sqrtf((float)width), .cap = 20, .sinks = sinks, .slopes = slopes, .out = out,
