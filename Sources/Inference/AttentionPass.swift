@@ -90,7 +90,8 @@ struct AttentionPass: @unchecked Sendable {
   }
 
   /// What each query sees: first and last positions; its head's sink and slope.
-  private func fill(_ limits: UnsafeMutableBufferPointer<Int64>, _ own: UnsafeMutableBufferPointer<Float>, _ item: Item) {
+  private func fill(_ limits: UnsafeMutableBufferPointer<Int64>, _ own: UnsafeMutableBufferPointer<Float>, _ item: Item)
+  {
     let count = item.heads * item.tokens
     for i in 0..<count {
       let position = item.part.first + item.start + i / item.heads

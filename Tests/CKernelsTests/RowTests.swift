@@ -156,7 +156,8 @@ import Testing
               last.withUnsafeBufferPointer { last in
                 var job = ck_attention(
                   queries: q.baseAddress, query_stride: stride ?? width, group: Int64(group),
-                  count: Int64(first.count), width: Int64(width), keys: keys.baseAddress, values: values.baseAddress, position_bytes: width * (isHalf ? 2 : 4),
+                  count: Int64(first.count), width: Int64(width), keys: keys.baseAddress, values: values.baseAddress,
+                  position_bytes: width * (isHalf ? 2 : 4),
                   first: first.baseAddress, last: last.baseAddress, scale: scale, cap: 0, sinks: nil, slopes: nil,
                   out: out.baseAddress,
                   scratch: scratch.baseAddress)
