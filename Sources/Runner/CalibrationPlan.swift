@@ -35,6 +35,9 @@ struct CalibrationPlan {
   let fewWalkBytes = 32e6
   /// Head widths of the attention that is measured.
   let headWidths = [64, 128]
+  /// Elements of all KV heads, and heads that share one.
+  let keyWidth = 512
+  let headGroups = [1, 4, 8]
   /// Positions that a token sees: of a usual conversation, and more than the near caches hold.
   let contexts = [576, 4096]
   let promptAttentionRepeats = 2
