@@ -47,6 +47,9 @@ package struct KernelSet: @unchecked Sendable {
     Name.allCases.filter { row($0) != nil || ($0 == .openblas && OpenBLAS.shared != nil) }.map(\.rawValue)
   }
 
+  /// Whether the set multiplies this type at all.
+  func multiplies(_ type: Int32) -> Bool { ck_is_kept(type) != 0 || ck_decoder_of(row, type) != nil }
+
   /// Whether the set multiplies this type by a kernel of its own, rather than by decoding to floats.
   package func isDirect(_ type: Int32) -> Bool { interleaves(type) || ck_is_direct(row, type) != 0 }
 

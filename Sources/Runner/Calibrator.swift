@@ -141,12 +141,26 @@ package struct Calibrator {
           few(probe, format, &samples)
         }
       }
+      keptProducts(probe, round, &samples)
       guard round < plan.decodedRounds else { continue }
       for format in plan.decoded {
         progress("products in \(format.name), round \(round + 1) of \(plan.decodedRounds)")
         probe.use(format)
         matvecs(probe, format, [plan.decodedJobBytes], &samples)
         if round == 0 { gemm(probe, format, &samples) }
+      }
+    }
+  }
+
+  private func keptProducts(_ probe: KernelProbe, _ round: Int, _ samples: inout RateSamples) {
+    guard round < plan.keptRounds else { return }
+    for format in plan.kept {
+      progress("products in \(format.name), round \(round + 1) of \(plan.keptRounds)")
+      probe.use(format)
+      matvecs(probe, format, plan.jobBytes, &samples)
+      if round < 2 {
+        gemm(probe, format, &samples)
+        few(probe, format, &samples)
       }
     }
   }

@@ -55,7 +55,7 @@ typedef struct {
   int64_t block_elements;
   int64_t block_bytes;
   int is_interleaved;   // panels of a format of floats in place of rows
-  int panel_type;       // that format
+  int panel_type;       // that format, or the one of kept rows, which have no decode
 } ck_gemm;
 
 // One pass of softmax attention: queries that share one KV head, over a cache of rows.
@@ -157,7 +157,7 @@ const char *ck_isa_name(enum ck_isa isa);
 // The row of an instruction set; the caller has asked ck_isa_supported. Null for a row that this architecture lacks.
 const ck_kernels *ck_kernels_for(enum ck_isa isa);
 
-// Runs the matvec of a type: its own kernel, or the one that decodes. type has a decoder.
+// Runs the matvec of a type: its own kernel, or the one that decodes. type has a decoder or is one of kept rows.
 void ck_run_matvec(const ck_kernels *kernels, int type, const void *weights, size_t row_bytes, const ck_activations *x,
                    float *y, int64_t begin, int64_t end, int64_t columns);
 // Which form of the input the type's matvec reads.
@@ -167,6 +167,12 @@ ck_decoder ck_decoder_of(const ck_kernels *kernels, int type);
 int ck_is_direct(const ck_kernels *kernels, int type);
 int64_t ck_block_elements(int type);
 int64_t ck_block_bytes(int type);
+
+// Whether the type is one of kept rows, which are no blocks; and columns first ..< first + count of such a row as floats,
+// both multiples of 64.
+int ck_is_kept(int type);
+void ck_decode_kept(int type, const void *row, size_t row_bytes, int64_t columns, int64_t first, int64_t count,
+                    float *out);
 
 // Whether panels of the type can be multiplied, and what they read: CK_INPUT_F32 or CK_INPUT_RECORDS.
 int ck_has_panels(int type);

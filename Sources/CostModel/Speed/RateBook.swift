@@ -60,8 +60,11 @@ package struct RateBook: Sendable {
 
   /// - Parameter format: the name of a `RuntimeFormat`.
   package func matvec(_ format: String, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard let curve = products[format] else { throw Self.notMeasured(format) }
-    return curve.rate(at: jobBytes)
+    if let curve = products[format] { return curve.rate(at: jobBytes) }
+    guard let kept = SparsePattern.keptPermille(of: format),
+      let rate = KeptRates(products, jobBytes: jobBytes).rate(keptPermille: kept)
+    else { throw Self.notMeasured(format) }
+    return rate
   }
 
   /// Operations per second of a product with `batch` vectors.
@@ -69,13 +72,12 @@ package struct RateBook: Sendable {
   /// Between two measured counts, of which one vector is the least, the time per weight is linear in the count: first the
   /// bytes limit it, then the arithmetic. Beyond the largest the rate is constant.
   package func gemm(_ format: String, batch: Double, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard let curves = batchedProducts[format], let last = curves.last
+    guard let curves = batchedProducts[format] ?? KeptRates.nearest(to: format, in: batchedProducts),
+      let last = curves.last
     else { throw Self.notMeasured(format) }
     guard batch < Double(last.batch) else { return last.curve.rate(at: jobBytes) }
     var points = curves.map { (batch: Double($0.batch), rate: $0.curve.rate(at: jobBytes)) }
-    let kernel =
-      BlockFormat(rawValue: format).map(RuntimeFormat.init) ?? RuntimeFormat.groups.first { $0.name == format }
-    if let kernel, var one = products[format]?.rate(at: jobBytes) {
+    if let kernel = RuntimeFormat.named(format), var one = try? matvec(format, jobBytes: jobBytes) {
       one.perSecond *= 2 * Double(kernel.elementsPerBlock) / Double(kernel.bytesPerBlock)
       points.insert((1, one), at: 0)
     }
