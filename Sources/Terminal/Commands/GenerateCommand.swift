@@ -17,6 +17,7 @@ struct GenerateCommand: ParsableCommand {
         anprobe generate model.gguf --chat "Name three rivers." --system "Answer in one line."
         anprobe generate model.gguf --prompt "" --temperature 0 --tokens 200 --json
         anprobe generate model.gguf --prompts questions.txt --parallel 8
+        anprobe generate large.gguf --draft small.gguf --prompt "Once upon a time"
       """)
 
   @Argument(help: "A GGUF file, or a folder with safetensors, config.json and tokenizer.json.") var file: String
@@ -40,6 +41,7 @@ struct GenerateCommand: ParsableCommand {
       valueName: "path[=scale]"))
   var adapters: [String] = []
   @OptionGroup var sampling: SamplingOptions
+  @OptionGroup var drafting: DraftOptions
   @Option(
     name: [.customShort("c"), .long], help: ArgumentHelp("Positions in the KV cache.", valueName: "tokens"),
     transform: TokenCount.parse)
@@ -60,6 +62,9 @@ struct GenerateCommand: ParsableCommand {
     guard [prompt, prompts, conversation.chat].filter({ $0 != nil }).count <= 1 else {
       throw ValidationError("Give one of --prompt, --prompts and --chat.")
     }
+    guard prompts == nil || drafting.draft == nil else {
+      throw ValidationError("--draft goes with a single text, not with --prompts.")
+    }
     guard parallel <= Self.mostParallel else {
       throw ValidationError("--parallel is \(parallel); give a whole number from 1 to \(Self.mostParallel).")
     }
@@ -74,6 +79,7 @@ struct GenerateCommand: ParsableCommand {
       workload: Workload(contextTokens: context, sequences: sequences, keyValueFormat: kv), threads: threads,
       kernels: kernels, repacks: repack)
     options.adapters = adapters.map(AdapterReference.init(parsing:))
+    options.draft = drafting.reference
     return options
   }
 
@@ -90,7 +96,7 @@ struct GenerateCommand: ParsableCommand {
       [
         .init("tokens", .array(result.tokens.map { .integer(Int64($0)) })), .init("text", .string(result.text)),
         .init("stop", .string(result.stop.rawValue)), .init("seed", .integer(Int64(clamping: sampling.seed))),
-      ])
+      ] + (result.drafting.map { [.init("drafting", $0.json)] } ?? []))
   }
 
   /// Every line of a file, in the order in which they get ready.
@@ -117,5 +123,14 @@ struct GenerateCommand: ParsableCommand {
               ]
             })), .init("seed", .integer(Int64(clamping: sampling.seed))),
       ])
+  }
+}
+
+extension TextGenerator.Drafting {
+  fileprivate var json: JSON {
+    [
+      "proposed": .integer(Int64(proposed)), "judged": .integer(Int64(judged)), "accepted": .integer(Int64(accepted)),
+      "passes": .integer(Int64(passes)), "acceptance": .number(acceptance),
+    ]
   }
 }
