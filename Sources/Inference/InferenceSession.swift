@@ -18,7 +18,9 @@ package final class InferenceSession {
   /// What the copy of the file's matrices in interleaved rows takes; zero where there is none.
   package let repackedBytes: ByteCount
   /// The tokens in each sequence's cache.
-  private(set) var histories: [[Int32]]
+  var histories: [[Int32]]
+  /// Names the weights; see `PromptCache`.
+  let weightsDigest: String
   /// Rows of the last pass whose logits are asked for.
   private var lastRows = [0]
   /// Positions that one sequence may take.
@@ -41,6 +43,7 @@ package final class InferenceSession {
     buffers = try RuntimeBuffers(plan: plan)
     let shape = RuntimeShape(architecture)
     let ordered = try OrderedWeights.ordering(weights, of: architecture, on: pool)
+    weightsDigest = Self.digest(of: weights)
     let ready = try InterleavedWeights.repacking(ordered, of: architecture, for: kernels, on: pool)
     repackedBytes = (ready as? InterleavedWeights)?.allocated ?? .zero
     let model = try PreparedModel(
@@ -73,24 +76,6 @@ package final class InferenceSession {
 
   /// Sequences that the session has caches for.
   package var sequences: Int { histories.count }
-
-  /// Makes a sequence begin with all that another one holds, as if it had run the same tokens.
-  package func copy(sequence source: Int, to target: Int) {
-    guard source != target else { return }
-    transformer.cache.copy(source, to: target, positions: histories[source].count)
-    histories[target] = histories[source]
-  }
-
-  /// Keeps what a sequence's cache has in common with the beginning of a text, but never all of the text, and forgets the
-  /// rest.
-  ///
-  /// - Returns: how many of the tokens need not run again.
-  @discardableResult
-  package func reuse(_ tokens: [Int32], sequence: Int = 0) -> Int {
-    let common = zip(histories[sequence], tokens).prefix { $0 == $1 }.count
-    truncate(to: min(common, tokens.count - 1), sequence: sequence)
-    return length(sequence: sequence)
-  }
 
   /// Runs tokens behind those in the cache and gives the logits (vocabulary) of the last one.
   ///

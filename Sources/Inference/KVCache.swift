@@ -58,14 +58,21 @@ struct KVCache: @unchecked Sendable {
       keyPositionBytes: layer.keyPositionBytes, valuePositionBytes: layer.valuePositionBytes)
   }
 
-  /// Gives a sequence the first `positions` rows of another.
-  func copy(_ source: Int, to target: Int, positions: Int) {
-    for index in layers.indices {
-      let (from, to) = (layer(index, sequence: source), layer(index, sequence: target))
-      to.keys.copyMemory(from: from.keys, byteCount: positions * from.keyPositionBytes)
+  /// The first positions of a sequence: keys and values of each layer.
+  func rows(of sequence: Int, positions: Int) -> [UnsafeMutableRawBufferPointer] {
+    layers.indices.flatMap { index in
+      let place = layer(index, sequence: sequence)
+      let keys = UnsafeMutableRawBufferPointer(start: place.keys, count: positions * place.keyPositionBytes)
       // A latent vector is key and value at once.
-      guard from.values != from.keys else { continue }
-      to.values.copyMemory(from: from.values, byteCount: positions * from.valuePositionBytes)
+      guard place.values != place.keys else { return [keys] }
+      return [keys, UnsafeMutableRawBufferPointer(start: place.values, count: positions * place.valuePositionBytes)]
+    }
+  }
+
+  /// Gives a sequence the first positions of another.
+  func copy(_ source: Int, to target: Int, positions: Int) {
+    for (from, to) in zip(rows(of: source, positions: positions), rows(of: target, positions: positions)) {
+      to.copyMemory(from: UnsafeRawBufferPointer(from))
     }
   }
 

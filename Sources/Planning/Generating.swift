@@ -29,6 +29,8 @@ package struct GeneratingOptions: Sendable {
   package var adapters: [AdapterReference] = []
   /// Who proposes tokens; only for one text at a time.
   package var draft: DraftReference?
+  /// A file that keeps a text's cache from run to run; only for one text at a time.
+  package var promptCache: String?
 
   package init(
     prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
@@ -73,16 +75,24 @@ extension PlanningSession {
 
   /// Continues a prompt with a file's weights.
   ///
-  /// - Parameter onText: gets the text as it comes.
+  /// - Parameters:
+  ///   - onStart: told when the weights are loaded.
+  ///   - onText: gets the text as it comes.
   package func generate(
-    _ path: String, _ options: GeneratingOptions, isCancelled: () -> Bool, onText: (String) -> Void
+    _ path: String, _ options: GeneratingOptions, isCancelled: () -> Bool, onStart: () -> Void = {},
+    onText: (String) -> Void
   ) throws -> TextGenerator.Result {
     let tokenizer = try self.tokenizer(ofFile: path)
     let prompt = try tokens(of: options.prompt, in: tokenizer, path: path).tokens
     return try withSession(of: path, options) { session, drafter in
       let generator = TextGenerator(
         session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler), drafter: drafter)
-      return try generator.generate(prompt, count: options.count, isCancelled: isCancelled, onText: onText)
+      let cache = options.promptCache
+      if let cache, FileManager.default.fileExists(atPath: cache) { try session.loadCache(from: cache) }
+      onStart()
+      let result = try generator.generate(prompt, count: options.count, isCancelled: isCancelled, onText: onText)
+      if let cache { try session.saveCache(to: cache) }
+      return result
     }
   }
 

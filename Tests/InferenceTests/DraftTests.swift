@@ -182,7 +182,9 @@ private struct Story {
           ).generate(prompt, count: 3)
           counts[Array(text.tokens.prefix(2)), default: 0] += 1 / Double(draws)
         }
-        let distance = Set(expected.keys).union(counts.keys).reduce(0) { $0 + abs((expected[$1] ?? 0) - (counts[$1] ?? 0)) }
+        let distance = Set(expected.keys).union(counts.keys).reduce(0) { sum, pair in
+          sum + abs((expected[pair] ?? 0) - (counts[pair] ?? 0))
+        }
         #expect(distance < bound(kinds: 9, draws: draws))
       }
     }

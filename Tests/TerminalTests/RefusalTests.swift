@@ -55,6 +55,8 @@ import Testing
     Refusal("draft model", "generate", storiesFile, "--draft", booksFile),
     Refusal("--draft-tokens", "generate", storiesFile, "--draft", "lookup", "--draft-tokens", "32"),
     Refusal("--prompts", "generate", storiesFile, "--draft", "lookup", "--prompts", "x.txt"),
+    Refusal("--prompt-cache", "generate", storiesFile, "--prompts", "x.txt", "--prompt-cache", "x.cache"),
+    Refusal("no prompt cache", "generate", storiesFile, "--prompt-cache", storiesFile),
     Refusal("--profile", "measure", storiesFile, "--draft", "lookup", "--profile"),
     Refusal("--prompt-text", "measure", storiesFile, "--prompt-text", "Once"),
     Refusal("--acceptance", "estimate", "llama-3-8b", "--draft", "tinyllama-1.1b"),

@@ -118,6 +118,23 @@ import Testing
     }
   }
 
+  @Test func `a prompt that a file holds does not run again, and the text is the same`() throws {
+    try Program.with { program in
+      let file = program.dataHome.appendingPathComponent("story.cache").path
+      let arguments = [
+        "generate", storiesFile, "--prompt", "Once upon a time there was a big", "--temperature", "0", "--tokens", "20",
+        "--prompt-cache", file, "--json",
+      ]
+      let first = try program.run(arguments).json()
+      let second = try program.run(arguments).json()
+      #expect(first["reusedTokens"]?.intValue == 0)
+      #expect(try #require(second["reusedTokens"]?.intValue) > 5)
+      #expect(second["tokens"] == first["tokens"])
+      let refused = try program.run(["generate", booksFile, "--prompt", "", "--prompt-cache", file])
+      #expect(refused.exitCode == 2 && refused.errors.contains("does not serve this run"))
+    }
+  }
+
   @Test func `an estimate with a draft is the ratio of its terms`() throws {
     let json = try Program.run(
       "estimate", "llama-3-8b", "--machine", "RTX 4090", "--variant", "q8_0", "--draft", "tinyllama-1.1b",

@@ -29,6 +29,12 @@ struct GrowingText {
   /// The first of the pending tokens are in the cache now.
   mutating func ran(_ tokens: Int) { pending = pending.dropFirst(tokens) }
 
+  /// The first of the prompt's tokens were in the cache from before.
+  mutating func reused(_ tokens: Int) {
+    result.reused = tokens
+    ran(tokens)
+  }
+
   /// Tokens that it may still take.
   var room: Int { count - result.tokens.count }
 

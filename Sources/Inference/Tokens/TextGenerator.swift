@@ -12,6 +12,8 @@ package struct TextGenerator {
     package var tokens: [Int32]
     package var text: String
     package var stop: Stop
+    /// Tokens of the prompt that a cache held already.
+    package var reused = 0
     /// Nil without a drafter.
     package var drafting: Drafting?
   }
@@ -56,7 +58,7 @@ package struct TextGenerator {
     var text = GrowingText(prompt, count: count, tokenizer: tokenizer, sampler: sampler)
     var drafter = self.drafter
     text.result.drafting = drafter.map { _ in Drafting() }
-    text.ran(session.reuse(text.tokens))
+    text.reused(session.reuse(text.tokens))
     while !text.isComplete {
       if isCancelled() {
         text.stop(.cancelled)

@@ -10,7 +10,8 @@ struct DraftFace {
   func show(_ console: Console) {
     let m = measurement
     console.answer([
-      "\(m.model) with proposals of \(m.draft), \(m.draftTokens) at a time; \(m.threads) threads, \(m.kernels) kernels", "",
+      "\(m.model) with proposals of \(m.draft), \(m.draftTokens) at a time; \(m.threads) threads, \(m.kernels) kernels",
+      "",
     ])
     var table = TextTable([("FIGURE", .left), ("MEDIAN", .right), ("FROM", .right), ("TO", .right)])
     add("decode, token by token", m.plain, { TokenRate(magnitude: $0).description }, &table)

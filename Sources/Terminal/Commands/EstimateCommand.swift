@@ -45,7 +45,7 @@ struct EstimateCommand: ParsableCommand {
 
   func validate() throws {
     guard (drafting.draft == nil) == (acceptance == nil) else {
-      throw ValidationError("--draft and --acceptance go together: the gain depends on how much of a draft is accepted.")
+      throw ValidationError("--draft and --acceptance go together: the gain depends on the share that is accepted.")
     }
     guard drafting.draft != "lookup" else { throw ValidationError("An estimate needs a model after --draft.") }
   }
