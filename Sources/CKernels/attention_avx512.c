@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax attention in one pass for AVX-512: the tiles of the AVX2 twin, with sixteen positions' scores at a time and
-// two queries' outputs in registers.
+// Softmax attention in one pass for AVX-512: the tiles of the AVX2 twin. A tile's keys are transposed, so that a lane is a
+// position: eight queries' scores of 32 positions grow in registers, then four queries' outputs.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <math.h>
 #include "rows.h"
 
-enum { TILE = 32, LANES = 16 };
+// From so many heads or queries on, transposing a tile of keys costs less than adding up lanes.
+enum { TILE = 32, LANES = 16, MANY_HEADS = 4, MANY_QUERIES = 16 };
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), apply_to = function)
 
@@ -27,6 +28,8 @@ static inline __m512 exp_avx512(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
+typedef struct { ck_decoder decode; int64_t elements, bytes; } row_format; // bytes of so many elements
+
 static void decode_f16_avx512(const void *blocks, float *out, int64_t elements) {
   const uint16_t *x = blocks;
   for (int64_t i = 0; i < elements; i += LANES) {
@@ -34,10 +37,43 @@ static void decode_f16_avx512(const void *blocks, float *out, int64_t elements) 
   }
 }
 
-static inline void decode_tile(const void *rows, size_t position_bytes, int64_t begin, int64_t end, int64_t width,
-                               ck_decoder decode, float *out) {
+// Decodes a tile and asks for the rows of the next one, which lie too far apart for the hardware to foresee.
+static void decode_tile(const void *rows, const ck_attention *job, int64_t begin, int64_t end, int64_t last,
+                        const row_format *format, float *out) {
+  size_t row_bytes = (size_t)(job->width / format->elements * format->bytes);
   for (int64_t p = begin; p < end; p++) {
-    decode((const uint8_t *)rows + (size_t)p * position_bytes, out + (p - begin) * width, width);
+    const uint8_t *row = (const uint8_t *)rows + (size_t)p * job->position_bytes;
+    if (p + TILE < last) {
+      const char *next = (const char *)row + TILE * job->position_bytes;
+      for (size_t line = 0; line < row_bytes; line += 64) _mm_prefetch(next + line, _MM_HINT_T0);
+    }
+    format->decode(row, out + (p - begin) * job->width, job->width);
+  }
+}
+
+// Four rows' four floats from `x` on, those of rows 4, 8 and 12 further in the other lanes.
+static inline __m512 quarters(const float *x, int64_t stride) {
+  __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(x));
+  v = _mm512_mask_broadcast_f32x4(v, 0x00f0, _mm_loadu_ps(x + 4 * stride));
+  v = _mm512_mask_broadcast_f32x4(v, 0x0f00, _mm_loadu_ps(x + 8 * stride));
+  return _mm512_mask_broadcast_f32x4(v, 0xf000, _mm_loadu_ps(x + 12 * stride));
+}
+
+// [TILE][width] to [width][TILE].
+static void transpose_tile(const float *rows, int64_t width, float *columns) {
+  for (int64_t part = 0; part < TILE; part += LANES) {
+    for (int64_t k = 0; k < width; k += 4) {
+      const float *x = rows + part * width + k;
+      __m512 a = quarters(x, width), b = quarters(x + width, width);
+      __m512 c = quarters(x + 2 * width, width), d = quarters(x + 3 * width, width);
+      __m512 ab_low = _mm512_unpacklo_ps(a, b), ab_high = _mm512_unpackhi_ps(a, b);
+      __m512 cd_low = _mm512_unpacklo_ps(c, d), cd_high = _mm512_unpackhi_ps(c, d);
+      float *y = columns + k * TILE + part;
+      _mm512_storeu_ps(y, _mm512_shuffle_ps(ab_low, cd_low, 0x44));
+      _mm512_storeu_ps(y + TILE, _mm512_shuffle_ps(ab_low, cd_low, 0xee));
+      _mm512_storeu_ps(y + 2 * TILE, _mm512_shuffle_ps(ab_high, cd_high, 0x44));
+      _mm512_storeu_ps(y + 3 * TILE, _mm512_shuffle_ps(ab_high, cd_high, 0xee));
+    }
   }
 }
 
@@ -61,7 +97,8 @@ static inline __m512 sums_of(__m512 v[LANES]) {
   return _mm512_shuffle_f32x4(sums, sums, 0xd8);
 }
 
-typedef struct { float largest, total, scores[TILE]; } query_state;
+// What one query keeps between tiles; offset: where it and its output begin, in floats.
+typedef struct { float largest, total; size_t offset; float scores[TILE]; } query_state;
 
 // Sixteen positions' products with one query.
 static inline __m512 scores_of(const float *query, const float *keys, int64_t width) {
@@ -100,46 +137,84 @@ static inline __m512 distance_biases(const ck_attention *job, int64_t i, int64_t
   return _mm512_mul_ps(distances, _mm512_set1_ps(job->slopes[i]));
 }
 
-// from and to count from the tile's first position; the scores become weights, zero outside of them.
-static void score_tile(const ck_attention *job, int64_t i, int64_t tile, int64_t from, int64_t to, const float *keys,
-                       query_state *state) {
-  const float *query = job->queries + (size_t)i * job->query_stride;
-  __m512 lowest = _mm512_set1_ps(-INFINITY), scores[TILE / LANES], sum = _mm512_setzero_ps();
-  float largest = state->largest;
+// The products of a tile's positions with a few queries, by transposed keys.
+static inline __attribute__((always_inline)) void score_columns(
+    const ck_attention *job, int64_t first, int queries, const float *columns, query_state *states) {
+  const float *query[8];
+  __m512 low[8], high[8];
+  for (int q = 0; q < queries; q++) {
+    query[q] = job->queries + states[first + q].offset;
+    low[q] = high[q] = _mm512_setzero_ps();
+  }
+  for (int64_t k = 0; k < job->width; k++) {
+    __m512 a = _mm512_loadu_ps(columns + k * TILE), b = _mm512_loadu_ps(columns + k * TILE + LANES);
+#pragma clang loop unroll(full)
+    for (int q = 0; q < queries; q++) {
+      __m512 x = _mm512_set1_ps(query[q][k]);
+      low[q] = _mm512_fmadd_ps(x, a, low[q]);
+      high[q] = _mm512_fmadd_ps(x, b, high[q]);
+    }
+  }
+  for (int q = 0; q < queries; q++) {
+    _mm512_storeu_ps(states[first + q].scores, low[q]);
+    _mm512_storeu_ps(states[first + q].scores + LANES, high[q]);
+  }
+}
+
+static void score_many(const ck_attention *job, const float *columns, query_state *states) {
+  int64_t i = 0;
+  for (; i + 8 <= job->count; i += 8) score_columns(job, i, 8, columns, states);
+  for (; i + 2 <= job->count; i += 2) score_columns(job, i, 2, columns, states);
+  if (i < job->count) score_columns(job, i, 1, columns, states);
+}
+
+static void score_few(const ck_attention *job, const float *keys, query_state *states) {
+  for (int64_t i = 0; i < job->count; i++) {
+    const float *query = job->queries + states[i].offset;
+    for (int part = 0; part < TILE; part += LANES) {
+      _mm512_storeu_ps(states[i].scores + part, scores_of(query, keys + part * job->width, job->width));
+    }
+  }
+}
+
+// from and to count from the tile's first position; the products become weights, zero outside of them.
+static void weigh(const ck_attention *job, int64_t i, int64_t tile, int64_t from, int64_t to, query_state *state) {
+  __m512 scores[TILE / LANES], highest = _mm512_set1_ps(state->largest), sum = _mm512_setzero_ps();
   for (int part = 0; part < TILE / LANES; part++) {
     __mmask16 seen = lanes_between(from - part * LANES, to - part * LANES);
-    scores[part] = lowest;
-    if (!seen) continue;
-    __m512 products = scores_of(query, keys + part * LANES * job->width, job->width);
-    scores[part] = _mm512_mask_mul_ps(lowest, seen, products, _mm512_set1_ps(job->scale));
-    if (job->cap != 0) scores[part] = _mm512_mask_mov_ps(lowest, seen, capped(scores[part], job->cap));
-    if (job->slopes) scores[part] = _mm512_add_ps(scores[part], distance_biases(job, i, tile + part * LANES));
-    float here = _mm512_reduce_max_ps(scores[part]);
-    largest = here > largest ? here : largest;
+    __m512 score = _mm512_mul_ps(_mm512_loadu_ps(state->scores + part * LANES), _mm512_set1_ps(job->scale));
+    if (job->cap != 0) score = capped(score, job->cap);
+    if (job->slopes) score = _mm512_add_ps(score, distance_biases(job, i, tile + part * LANES));
+    scores[part] = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), seen, score);
+    highest = _mm512_max_ps(highest, scores[part]);
   }
+  float largest = _mm512_reduce_max_ps(highest);
   for (int part = 0; part < TILE / LANES; part++) {
     __mmask16 seen = lanes_between(from - part * LANES, to - part * LANES);
     __m512 weights = _mm512_maskz_mov_ps(seen, exp_avx512(_mm512_sub_ps(scores[part], _mm512_set1_ps(largest))));
     _mm512_storeu_ps(state->scores + part * LANES, weights);
     sum = _mm512_add_ps(sum, weights);
   }
-  float rescale = state->total > 0 ? expf(state->largest - largest) : 0;
-  if (rescale != 1) scale_row(job->out + (size_t)i * job->query_stride, rescale, job->width);
-  state->total = state->total * rescale + _mm512_reduce_add_ps(sum);
-  state->largest = largest;
+  if (largest != state->largest) {
+    float rescale = state->total > 0 ? expf(state->largest - largest) : 0;
+    scale_row(job->out + state->offset, rescale, job->width);
+    state->total *= rescale;
+    state->largest = largest;
+  }
+  state->total += _mm512_reduce_add_ps(sum);
 }
 
 // out += weights · values for `queries` queries, 16 · parts columns.
 static inline __attribute__((always_inline)) void add_values(
-    const ck_attention *job, const float *values, int64_t from, int64_t to, const query_state *states, int64_t first,
-    int queries, int64_t k, int parts) {
-  __m512 sums[2][4];
+    const ck_attention *job, const float *values, int64_t count, const query_state *states, int64_t first, int queries,
+    int64_t k, int parts) {
+  __m512 sums[4][4];
   for (int q = 0; q < queries; q++) {
-    const float *out = job->out + (size_t)(first + q) * job->query_stride + k;
+    const float *out = job->out + states[first + q].offset + k;
     for (int c = 0; c < parts; c++) sums[q][c] = _mm512_loadu_ps(out + c * LANES);
   }
-  for (int64_t p = from; p < to; p++) {
-    __m512 weight[2];
+  for (int64_t p = 0; p < count; p++) {
+    __m512 weight[4];
     for (int q = 0; q < queries; q++) weight[q] = _mm512_set1_ps(states[first + q].scores[p]);
     for (int c = 0; c < parts; c++) {
       __m512 value = _mm512_loadu_ps(values + p * job->width + k + c * LANES);
@@ -147,70 +222,87 @@ static inline __attribute__((always_inline)) void add_values(
     }
   }
   for (int q = 0; q < queries; q++) {
-    float *out = job->out + (size_t)(first + q) * job->query_stride + k;
+    float *out = job->out + states[first + q].offset + k;
     for (int c = 0; c < parts; c++) _mm512_storeu_ps(out + c * LANES, sums[q][c]);
   }
 }
 
+static inline __attribute__((always_inline)) void add_row(
+    const ck_attention *job, const float *values, int64_t count, const query_state *states, int64_t i, int queries) {
+  int64_t k = 0;
+  for (; k + 63 < job->width; k += 64) add_values(job, values, count, states, i, queries, k, 4);
+  for (; k < job->width; k += LANES) add_values(job, values, count, states, i, queries, k, 1);
+}
+
 static void add_tile(const ck_attention *job, const float *values, int64_t count, const query_state *states) {
-  for (int64_t i = 0; i < job->count; i += 2) {
-    int is_pair = i + 1 < job->count;
-    int64_t k = 0;
-    for (; k + 63 < job->width; k += 64) {
-      if (is_pair) add_values(job, values, 0, count, states, i, 2, k, 4);
-      else add_values(job, values, 0, count, states, i, 1, k, 4);
-    }
-    for (; k < job->width; k += LANES) {
-      if (is_pair) add_values(job, values, 0, count, states, i, 2, k, 1);
-      else add_values(job, values, 0, count, states, i, 1, k, 1);
-    }
-  }
+  int64_t i = 0;
+  for (; i + 4 <= job->count; i += 4) add_row(job, values, count, states, i, 4);
+  for (; i < job->count; i++) add_row(job, values, count, states, i, 1);
 }
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-static void attend(const ck_attention *job, ck_decoder decode) {
-  query_state *states = (query_state *)job->scratch;
-  float *rows = job->scratch + job->count * (int64_t)(sizeof(query_state) / sizeof(float));
-  int64_t begin = job->first[0], end = job->last[0];
+static void begin_queries(const ck_attention *job, query_state *states, int64_t *begin, int64_t *end) {
+  *begin = job->first[0], *end = job->last[0];
   for (int64_t i = 0; i < job->count; i++) {
     states[i].largest = -INFINITY;
     states[i].total = 0;
-    for (int64_t k = 0; k < job->width; k++) job->out[(size_t)i * job->query_stride + (size_t)k] = 0;
-    begin = smaller(begin, job->first[i]);
-    end = larger(end, job->last[i]);
+    states[i].offset = query_offset(job, i);
+    for (int64_t k = 0; k < job->width; k++) job->out[states[i].offset + (size_t)k] = 0;
+    *begin = smaller(*begin, job->first[i]);
+    *end = larger(*end, job->last[i]);
   }
+}
+
+static void attend(const ck_attention *job, const row_format *format) {
+  query_state *states = (query_state *)job->scratch;
+  float *rows = job->scratch + job->count * (int64_t)(sizeof(query_state) / sizeof(float));
+  float *columns = rows + TILE * job->width;
+  // By the heads of a token, not by how many of them one thread got: the sums are the same with any count of threads.
+  int is_many = job->group >= MANY_HEADS || job->count >= MANY_QUERIES;
+  int64_t begin, end;
+  begin_queries(job, states, &begin, &end);
   for (int64_t tile = begin; tile < end; tile += TILE) {
     int64_t tile_end = smaller(tile + TILE, end);
-    decode_tile(job->keys, job->position_bytes, tile, tile_end, job->width, decode, rows);
+    decode_tile(job->keys, job, tile, tile_end, end, format, rows);
+    if (is_many) {
+      transpose_tile(rows, job->width, columns);
+      score_many(job, columns, states);
+    } else {
+      score_few(job, rows, states);
+    }
     for (int64_t i = 0; i < job->count; i++) {
       int64_t from = larger(job->first[i], tile), to = smaller(job->last[i], tile_end);
       if (from < to) {
-        score_tile(job, i, tile, from - tile, to - tile, rows, states + i);
+        weigh(job, i, tile, from - tile, to - tile, states + i);
       } else {
         for (int p = 0; p < TILE; p++) states[i].scores[p] = 0;
       }
     }
-    decode_tile(job->values, job->position_bytes, tile, tile_end, job->width, decode, rows);
+    decode_tile(job->values, job, tile, tile_end, end, format, rows);
     add_tile(job, rows, tile_end - tile, states);
   }
   for (int64_t i = 0; i < job->count; i++) {
     if (job->sinks) states[i].total += expf(job->sinks[i] - states[i].largest);
-    scale_row(job->out + (size_t)i * job->query_stride, 1 / states[i].total, job->width);
+    scale_row(job->out + states[i].offset, 1 / states[i].total, job->width);
   }
 }
+
+static const row_format format_f32 = {decode_f32, 1, 4};
+static const row_format format_f16 = {decode_f16_avx512, 1, 2};
+static const row_format format_q8_0 = {decode_q8_0_avx2, 32, 34};
 
 // Widths that are no multiple of sixteen are rare: the AVX2 twin takes eight.
 void attention_f32_avx512(const ck_attention *job) {
   if (job->width % LANES) return attention_f32_avx2(job);
-  attend(job, decode_f32);
+  attend(job, &format_f32);
 }
 void attention_f16_avx512(const ck_attention *job) {
   if (job->width % LANES) return attention_f16_avx2(job);
-  attend(job, decode_f16_avx512);
+  attend(job, &format_f16);
 }
-void attention_q8_0_avx512(const ck_attention *job) { attend(job, decode_q8_0_avx2); }
+void attention_q8_0_avx512(const ck_attention *job) { attend(job, &format_q8_0); }
 
 #pragma clang attribute pop
 #endif

@@ -21,7 +21,7 @@ typedef struct { float largest, total, scores[TILE]; } query_state;
 
 static void score_tile(const ck_attention *job, int64_t i, int64_t tile, int64_t from, int64_t to, const float *keys,
                        query_state *state) {
-  const float *query = job->queries + (size_t)i * job->query_stride;
+  const float *query = job->queries + query_offset(job, i);
   float largest = state->largest;
   for (int k = 0; k < TILE; k++) state->scores[k] = -INFINITY;
   for (int64_t p = from; p < to; p++) {
@@ -32,7 +32,7 @@ static void score_tile(const ck_attention *job, int64_t i, int64_t tile, int64_t
   }
   float sum = weigh(state->scores, largest);
   float rescale = state->total > 0 ? expf(state->largest - largest) : 0;
-  if (rescale != 1) scale_row(job->out + (size_t)i * job->query_stride, rescale, job->width);
+  if (rescale != 1) scale_row(job->out + query_offset(job, i), rescale, job->width);
   state->total = state->total * rescale + sum;
   state->largest = largest;
 }
@@ -44,7 +44,7 @@ static inline void attend(const ck_attention *job, ck_decoder decode) {
   for (int64_t i = 0; i < job->count; i++) {
     states[i].largest = -INFINITY;
     states[i].total = 0;
-    for (int64_t k = 0; k < job->width; k++) job->out[(size_t)i * job->query_stride + (size_t)k] = 0;
+    for (int64_t k = 0; k < job->width; k++) job->out[query_offset(job, i) + (size_t)k] = 0;
     begin = job->first[i] < begin ? job->first[i] : begin;
     end = job->last[i] > end ? job->last[i] : end;
   }
@@ -58,7 +58,7 @@ static inline void attend(const ck_attention *job, ck_decoder decode) {
     decode_tile(job->values, job->position_bytes, tile, tile_end, job->width, decode, rows);
     for (int64_t i = 0; i < job->count; i++) {
       int64_t from = job->first[i] > tile ? job->first[i] : tile, to = job->last[i] < tile_end ? job->last[i] : tile_end;
-      float *out = job->out + (size_t)i * job->query_stride;
+      float *out = job->out + query_offset(job, i);
       for (int64_t p = from; p < to; p++) {
         add_scaled(rows + (p - tile) * job->width, states[i].scores[p - tile], out, job->width);
       }
@@ -66,7 +66,7 @@ static inline void attend(const ck_attention *job, ck_decoder decode) {
   }
   for (int64_t i = 0; i < job->count; i++) {
     if (job->sinks) states[i].total += expf(job->sinks[i] - states[i].largest);
-    scale_row(job->out + (size_t)i * job->query_stride, 1 / states[i].total, job->width);
+    scale_row(job->out + query_offset(job, i), 1 / states[i].total, job->width);
   }
 }
 

@@ -7,6 +7,7 @@
 // The sums of a chunk are added to Y, so that a column count of any multiple of the block works.
 #if defined(__x86_64__)
 #include <immintrin.h>
+#include "kept_rows.h"
 #include "panels.h"
 
 enum { PANEL_ROWS = 64, TILE_ROWS = 16, TILE_TOKENS = 6 };
@@ -70,8 +71,7 @@ static void load_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, i
     if (is_sparse) {
       ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
     } else if (row + r < end) {
-      const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;
-      job->decode(blocks + k / job->block_elements * job->block_bytes, decoded + r * DECODE_CHUNK, count);
+      decode_chunk(job, decode_kept_avx2, row + r, k, count, decoded + r * DECODE_CHUNK);
     } else {
       for (int64_t i = 0; i < count; i++) decoded[r * DECODE_CHUNK + i] = 0;
     }

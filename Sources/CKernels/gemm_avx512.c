@@ -8,6 +8,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "matvec_avx512.h"
+#include "kept_rows.h"
 #include "panels.h"
 
 enum { PANEL_ROWS = 64, TILE_ROWS = 32, HALF_TILE = 16, TILE_TOKENS = 12 };
@@ -81,8 +82,7 @@ static void load_half_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t
     if (row < end && is_sparse) {
       ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
     } else if (row + r < end) {
-      const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;
-      job->decode(blocks + k / job->block_elements * job->block_bytes, decoded + r * DECODE_CHUNK, count);
+      decode_chunk(job, decode_kept_avx512, row + r, k, count, decoded + r * DECODE_CHUNK);
     } else {
       for (int64_t i = 0; i < count; i++) decoded[r * DECODE_CHUNK + i] = 0;
     }
@@ -184,6 +184,8 @@ const ck_kernels kernels_avx512_vnni = {
     [CK_Q4_0] = matvec_q4_0_avx512,
     [CK_Q4_K] = matvec_q4_k_avx512,
     [CK_Q6_K] = matvec_q6_k_avx512,
+    [CK_KEPT_MASK] = matvec_mask_avx512,
+    [CK_KEPT_LIST] = matvec_list_avx512,
   },
   .matvec_decoded = matvec_decoded_avx2,
   .decode = CK_DECODERS(decode_f16_avx2, decode_q4_0_avx2, decode_q8_0_avx2, decode_q4_k_avx2),

@@ -2,6 +2,7 @@
 // Products of many tokens over floats for NEON: Y[token][row] = X[token] · W[row], as in the AVX2 twin, with sixteen rows
 // times four tokens in sixteen registers of sums.
 #if defined(__aarch64__)
+#include "kept_rows.h"
 #include "panel_words_neon.h"
 #include "rows_neon.h"
 #include "panel_fp8.h"
@@ -52,8 +53,7 @@ static void load_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, i
     if (is_sparse) {
       ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
     } else if (row + r < end) {
-      const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)(row + r) * job->row_bytes;
-      job->decode(blocks + k / job->block_elements * job->block_bytes, decoded + r * DECODE_CHUNK, count);
+      decode_chunk(job, ck_decode_kept, row + r, k, count, decoded + r * DECODE_CHUNK);
     } else {
       for (int64_t i = 0; i < count; i++) decoded[r * DECODE_CHUNK + i] = 0;
     }

@@ -117,10 +117,10 @@ size_t ck_packed_bytes(const ck_kernels *kernels, int64_t tokens, int64_t column
   return (size_t)(groups * kernels->token_group * columns) * sizeof(float);
 }
 
-// Per query a running maximum, sum and the scores of one tile, and one decoded tile of rows; see attention files.
+// Per query a running maximum, sum and the scores of one tile; one decoded tile of rows, and it transposed: see attention files.
 enum { ATTENTION_TILE = 32 };
 size_t ck_attention_scratch_bytes(int64_t queries, int64_t width) {
-  return (size_t)(queries * (ATTENTION_TILE + 16) + ATTENTION_TILE * width) * sizeof(float);
+  return (size_t)(queries * (ATTENTION_TILE + 16) + 2 * ATTENTION_TILE * width) * sizeof(float);
 }
 
 void ck_rope_neighbours(float *x, int64_t rotated, const float *cosines, const float *sines) {

@@ -61,6 +61,11 @@ void activate_portable(enum ck_activation kind, const float *gate, const float *
 // The score of a capped attention; without a cap the score itself.
 static inline float soft_capped(float score, float cap) { return cap > 0 ? cap * tanhf(score / cap) : score; }
 
+// Where query i and its output begin, in floats.
+static inline size_t query_offset(const ck_attention *job, int64_t i) {
+  return (size_t)(i / job->group) * job->query_stride + (size_t)(i % job->group * job->width);
+}
+
 // What a score gains by its distance: nothing at the query's own position, less than nothing before it.
 static inline float distance_bias(const ck_attention *job, int64_t query, int64_t position) {
   return job->slopes ? job->slopes[query] * (float)(position - (job->last[query] - 1)) : 0;

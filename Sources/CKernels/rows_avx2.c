@@ -4,6 +4,7 @@
 #include <math.h>
 #include "exp_avx2.h"
 #include "half.h"
+#include "kept_rows.h"
 #include "panels.h"
 #include "rows.h"
 
@@ -140,6 +141,8 @@ const ck_kernels kernels_avx2 = {
     [CK_Q4_0] = matvec_q4_0_avx2,
     [CK_Q4_K] = matvec_q4_k_avx2,
     [CK_Q6_K] = matvec_q6_k_avx2,
+    [CK_KEPT_MASK] = matvec_mask_avx2,
+    [CK_KEPT_LIST] = matvec_list_avx2,
   },
   .matvec_decoded = matvec_decoded_avx2,
   .decode = CK_DECODERS(decode_f16_avx2, decode_q4_0_avx2, decode_q8_0_avx2, decode_q4_k_avx2),

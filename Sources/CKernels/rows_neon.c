@@ -4,6 +4,7 @@
 #include <arm_neon.h>
 #include <math.h>
 #include "half.h"
+#include "kept_rows.h"
 #include "rows_neon.h"
 
 static void rms_norm_neon(const float *x, const float *weight, float *y, int64_t n, float epsilon) {
@@ -55,6 +56,8 @@ const ck_kernels kernels_neon = {
     [CK_Q4_0] = matvec_q4_0_neon,
     [CK_Q4_K] = matvec_q4_k_neon,
     [CK_Q6_K] = matvec_q6_k_neon,
+    [CK_KEPT_MASK] = matvec_mask_portable,
+    [CK_KEPT_LIST] = matvec_list_portable,
   },
   .matvec_decoded = matvec_decoded_neon,
   .decode = CK_DECODERS(decode_f16_neon, decode_q4_0_neon, decode_q8_0_neon, decode_q4_k_neon),
@@ -90,6 +93,8 @@ const ck_kernels kernels_neon_dotprod = {
     [CK_Q4_0] = matvec_q4_0_dotprod,
     [CK_Q4_K] = matvec_q4_k_dotprod,
     [CK_Q6_K] = matvec_q6_k_dotprod,
+    [CK_KEPT_MASK] = matvec_mask_portable,
+    [CK_KEPT_LIST] = matvec_list_portable,
   },
   .matvec_decoded = matvec_decoded_neon,
   .decode = CK_DECODERS(decode_f16_neon, decode_q4_0_neon, decode_q8_0_neon, decode_q4_k_neon),
@@ -125,6 +130,8 @@ const ck_kernels kernels_neon_i8mm = {
     [CK_Q4_0] = matvec_q4_0_dotprod,
     [CK_Q4_K] = matvec_q4_k_dotprod,
     [CK_Q6_K] = matvec_q6_k_dotprod,
+    [CK_KEPT_MASK] = matvec_mask_portable,
+    [CK_KEPT_LIST] = matvec_list_portable,
   },
   .matvec_decoded = matvec_decoded_neon,
   .decode = CK_DECODERS(decode_f16_neon, decode_q4_0_neon, decode_q8_0_neon, decode_q4_k_neon),

@@ -2,6 +2,7 @@
 // Everything but matrix products, plain; and the portable row of the table.
 #include <math.h>
 #include "half.h"
+#include "kept_rows.h"
 #include "matvec_portable.h"
 #include "panels.h"
 
@@ -73,8 +74,7 @@ static void gemm_portable(const ck_gemm *job, int64_t begin, int64_t end) {
     for (int64_t token = 0; token < job->tokens; token++) job->y[token * job->y_stride + row] = 0;
     for (int64_t k = 0; k < job->columns; k += DECODE_CHUNK) {
       int64_t count = job->columns - k < DECODE_CHUNK ? job->columns - k : DECODE_CHUNK;
-      const uint8_t *blocks = (const uint8_t *)job->weights + (size_t)row * job->row_bytes;
-      job->decode(blocks + k / job->block_elements * job->block_bytes, row_values, count);
+      decode_chunk(job, ck_decode_kept, row, k, count, row_values);
       for (int64_t token = 0; token < job->tokens; token++) {
         const float *x = job->packed + (token / TOKEN_GROUP * job->columns + k) * TOKEN_GROUP + token % TOKEN_GROUP;
         float sum = 0;
@@ -89,8 +89,8 @@ static void gemm_portable(const ck_gemm *job, int64_t begin, int64_t end) {
 static void attention_portable(const ck_attention *job, ck_decoder decode) {
   float *row = job->scratch;
   for (int64_t i = 0; i < job->count; i++) {
-    const float *query = job->queries + (size_t)i * job->query_stride;
-    float *out = job->out + (size_t)i * job->query_stride;
+    const float *query = job->queries + query_offset(job, i);
+    float *out = job->out + query_offset(job, i);
     float largest = -INFINITY, total = 0;
     for (int64_t k = 0; k < job->width; k++) out[k] = 0;
     for (int64_t position = job->first[i]; position < job->last[i]; position++) {
@@ -157,6 +157,8 @@ const ck_kernels kernels_portable = {
     [CK_Q4_0] = matvec_q4_0_portable,
     [CK_Q4_K] = matvec_q4_k_portable,
     [CK_Q6_K] = matvec_q6_k_portable,
+    [CK_KEPT_MASK] = matvec_mask_portable,
+    [CK_KEPT_LIST] = matvec_list_portable,
   },
   .matvec_decoded = matvec_decoded_portable,
   .decode = CK_DECODERS(decode_f16, decode_q4_0, decode_q8_0, decode_q4_k),

@@ -32,8 +32,6 @@ extension StorageFormat {
       case .f64, .i8, .i16, .i32, .i64: .none
       case .q8_1, .q8_k, .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .tq1_0, .tq2_0: .portable
       }
-    case .sparse(.structured(kept: 2, of: 4)), .sparse(.structured(kept: 4, of: 8)): .fast
-    case .sparse: .none
     default: .fast
     }
   }

@@ -38,12 +38,14 @@ extension Measurement {
       .init("prefill", prefill?.json ?? .null),
       .init("decode", decode?.json ?? .null), .init("peakResidentBytes", peakResident.json),
       .init("allocatedBytes", .integer(allocated.bytes)), .init("energy", energyPerToken.json),
+      .init("energyPerPromptToken", energyPerPromptToken.json),
       .init(
         "warnings",
         .array(warnings.map { ["kind": .string($0.kind), "message": .string($0.message)] })),
       .init("complete", .bool(isComplete)),
     ]
     if let threadsReason { members.append(.init("threadsReason", .string(threadsReason))) }
+    if let power { members.append(.init("power", power.json)) }
     if let profile { members.append(.init("profile", profile.json)) }
     return members
   }
@@ -66,6 +68,7 @@ extension Measurement {
       decode: Phase(json: json["decode"]), allocated: ByteCount(allocated))
     peakResident = Self.known(json["peakResidentBytes"])
     energyPerToken = Self.known(json["energy"])
+    if let told = json["energyPerPromptToken"] { energyPerPromptToken = Self.known(told) }
     warnings = (json["warnings"]?.arrayValue ?? []).map {
       Warning(kind: $0["kind"]?.stringValue ?? "", message: $0["message"]?.stringValue ?? "")
     }

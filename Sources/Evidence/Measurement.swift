@@ -54,6 +54,9 @@ package struct Measurement: Sendable, Equatable {
   /// What the runtime allocated, weights included.
   package var allocated: ByteCount
   package var energyPerToken: Known<Energy>
+  package var energyPerPromptToken: Known<Energy> = .unknown(reason: "not measured")
+  /// Where a meter measured; not kept in the history.
+  package var power: MeasuredPower?
   package var warnings: [Warning]
   /// False when it was interrupted: the samples so far are kept.
   package var isComplete: Bool

@@ -43,7 +43,7 @@ package struct Accelerator: Sendable, Equatable {
 
 /// Something that can tell power or energy, readable or not.
 package struct PowerSensor: Sendable, Equatable {
-  package enum Kind: String, Sendable { case rapl, hwmon, battery, nvml }
+  package enum Kind: String, Sendable { case rapl, perf, msr, hwmon, battery, nvml }
   package var kind: Kind
   /// What it covers: `package-0`, `dram`, `VDD_IN`.
   package var domain: String

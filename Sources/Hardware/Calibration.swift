@@ -14,7 +14,8 @@ package struct Calibration: Sendable, Equatable {
       case matvecInCache = "matvec-in-cache"
       /// Matrix product over `batch` columns; operations per second.
       case gemm
-      /// Attention of one token over the cache, `columns` elements a head; operations per second.
+      /// Attention of one token over the cache, `columns` elements a head, `batch` heads that share a cached row;
+      /// operations per second.
       case attention
       /// Attention of a chunk of `batch` tokens; operations per second.
       case attentionPrefill = "attention-prefill"

@@ -45,10 +45,8 @@ struct AttentionPass: @unchecked Sendable {
     }
   }
 
-  /// The tiles of a window begin where it begins: tokens whose sums shall be those of each alone run alone.
-  private func isByToken(_ part: Batch.Part) -> Bool {
-    part.tokens.count == 1 || attention.window != nil && part.tokens.count <= Products.fewTokens
-  }
+  /// Tokens that the products treat as each alone (`Products.fewTokens`) have the sums of each alone here too.
+  private func isByToken(_ part: Batch.Part) -> Bool { part.tokens.count <= Products.fewTokens }
 
   /// One token: the heads of a group go together, in parts where there are fewer KV heads than threads.
   private func tokenItems(_ part: Batch.Part, at start: Int, splits: Int) -> [Item] {
@@ -64,58 +62,50 @@ struct AttentionPass: @unchecked Sendable {
 
   /// Later tokens see more positions: the largest pieces first, so that the last ones to finish are small.
   private func chunkItems(_ part: Batch.Part) -> [Item] {
-    let starts = stride(from: 0, to: part.tokens.count, by: RuntimeMemoryPlan.attentionTokens).reversed()
-    return starts.flatMap { start in
+    let tokens = max(1, RuntimeMemoryPlan.attentionQueries / headsPerKeyHead)
+    return stride(from: 0, to: part.tokens.count, by: tokens).reversed().flatMap { start in
       (0..<attention.keyValueHeads).map { group in
         Item(
           part: part, head: group * headsPerKeyHead, heads: headsPerKeyHead, start: start,
-          tokens: min(RuntimeMemoryPlan.attentionTokens, part.tokens.count - start))
+          tokens: min(tokens, part.tokens.count - start))
       }
     }
   }
 
-  /// The kernel takes several heads of one token, or one head of several tokens.
   private func run(_ item: Item, thread: Int) {
     let place = cache.layer(layer, sequence: item.part.sequence)
-    let row = item.part.row + item.start
-    let first = item.part.first + item.start
-    if item.tokens == 1 {
-      attend(head: item.head, heads: item.heads, row: row, tokens: 1, at: first, place, thread: thread)
-    } else {
-      for head in item.head..<item.head + item.heads {
-        attend(head: head, heads: 1, row: row, tokens: item.tokens, at: first, place, thread: thread)
+    let width = attention.keyWidth
+    let rowStride = attention.heads * width
+    let start = (item.part.row + item.start) * rowStride + item.head * width
+    let keyHead = item.head / headsPerKeyHead
+    let count = item.heads * item.tokens
+    withUnsafeTemporaryAllocation(of: Int64.self, capacity: 2 * count) { limits in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * count) { own in
+        fill(limits, own, item)
+        var job = ck_attention(
+          queries: queries + start, query_stride: rowStride, group: Int64(headsPerKeyHead), count: Int64(count),
+          width: Int64(width), keys: place.key(0, head: keyHead), values: place.value(0, head: keyHead),
+          position_bytes: place.keyBytes, first: limits.baseAddress,
+          last: limits.baseAddress.map { UnsafePointer($0 + count) }, scale: scale, cap: cap,
+          sinks: sinks == nil ? nil : UnsafePointer(own.baseAddress),
+          slopes: slopes == nil ? nil : own.baseAddress.map { UnsafePointer($0 + count) },
+          out: mixed + start, scratch: scratch + thread * plannedScratchFloats(width: width))
+        run(&job)
       }
     }
   }
 
-  private func attend(
-    head: Int, heads: Int, row: Int, tokens: Int, at first: Int, _ place: KVCache.Layer, thread: Int
-  ) {
-    let width = attention.keyWidth
-    let rowStride = attention.heads * width
-    let many = heads * tokens
-    let headOffset = head / headsPerKeyHead * (place.keyPositionBytes / attention.keyValueHeads)
-    withUnsafeTemporaryAllocation(of: Int64.self, capacity: 2 * many) { limits in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * many) { own in
-        for i in 0..<many {
-          let position = first + (tokens == 1 ? 0 : i)
-          limits[i] = Int64(attention.window.map { max(0, position + 1 - $0) } ?? 0)
-          limits[many + i] = Int64(position + 1)
-          let ownHead = head + (tokens == 1 ? i : 0)
-          own[i] = sinks.map { $0[ownHead] } ?? 0
-          own[many + i] = slopes.map { $0[ownHead] } ?? 0
-        }
-        var job = ck_attention(
-          queries: queries + row * rowStride + head * width, query_stride: tokens == 1 ? width : rowStride,
-          count: Int64(many), width: Int64(width), keys: place.keys + headOffset, values: place.values + headOffset,
-          position_bytes: place.keyPositionBytes, first: limits.baseAddress,
-          last: limits.baseAddress.map { UnsafePointer($0 + many) }, scale: scale, cap: cap,
-          sinks: sinks == nil ? nil : UnsafePointer(own.baseAddress),
-          slopes: slopes == nil ? nil : own.baseAddress.map { UnsafePointer($0 + many) },
-          out: mixed + row * rowStride + head * width,
-          scratch: scratch + thread * plannedScratchFloats(width: width))
-        run(&job)
-      }
+  /// What each query sees: first and last positions; its head's sink and slope.
+  private func fill(_ limits: UnsafeMutableBufferPointer<Int64>, _ own: UnsafeMutableBufferPointer<Float>, _ item: Item)
+  {
+    let count = item.heads * item.tokens
+    for i in 0..<count {
+      let position = item.part.first + item.start + i / item.heads
+      let head = item.head + i % item.heads
+      limits[i] = Int64(attention.window.map { max(0, position + 1 - $0) } ?? 0)
+      limits[count + i] = Int64(position + 1)
+      own[i] = sinks.map { $0[head] } ?? 0
+      own[count + i] = slopes.map { $0[head] } ?? 0
     }
   }
 
@@ -128,8 +118,8 @@ struct AttentionPass: @unchecked Sendable {
   }
 
   private func plannedScratchFloats(width: Int) -> Int {
-    let queries = headsPerKeyHead * RuntimeMemoryPlan.attentionTokens
-    return queries * (RuntimeMemoryPlan.attentionTile + RuntimeMemoryPlan.attentionStateFloats)
-      + RuntimeMemoryPlan.attentionTile * width
+    max(RuntimeMemoryPlan.attentionQueries, headsPerKeyHead)
+      * (RuntimeMemoryPlan.attentionTile + RuntimeMemoryPlan.attentionStateFloats)
+      + 2 * RuntimeMemoryPlan.attentionTile * width
   }
 }

@@ -45,8 +45,8 @@ package final class AttentionProbe {
     for layer in 0..<layers {
       let place = cache.layer(layer, sequence: 0)
       for position in 0..<context {
-        cache.store(row, count: width, at: place.keys + position * place.keyPositionBytes, kernels: kernels.row)
-        cache.store(row, count: width, at: place.values + position * place.valuePositionBytes, kernels: kernels.row)
+        cache.store(
+          keys: row, values: row, width: attention.keyWidth, at: position, of: place, kernels: kernels.row)
       }
     }
   }

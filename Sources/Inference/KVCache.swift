@@ -6,66 +6,75 @@ internal import Quantities
 
 /// Keys and values of all layers and sequences.
 ///
-/// - Shapes: per layer and sequence (position, KV head, width), rows stored in the cache's format.
+/// - Shapes: per layer and sequence (KV head, position, width), rows stored in the cache's format: a head's rows lie one
+///   behind the other, so that its attention reads them as one stream.
 struct KVCache: @unchecked Sendable {
   /// Where one layer's rows lie.
   struct Layer {
     let keys: UnsafeMutableRawPointer
     let values: UnsafeMutableRawPointer
-    /// Bytes between positions, and between the heads of one position.
-    let keyPositionBytes: Int
-    let valuePositionBytes: Int
+    let heads: Int
+    /// Positions that each head has room for.
+    let rows: Int
+    /// Bytes of one head's row, and from one position to the next.
+    let keyBytes: Int
+    let valueBytes: Int
+
+    func key(_ position: Int, head: Int) -> UnsafeMutableRawPointer { keys + (head * rows + position) * keyBytes }
+    func value(_ position: Int, head: Int) -> UnsafeMutableRawPointer {
+      values + (head * rows + position) * valueBytes
+    }
   }
 
   let format: KeyValueFormat
   let contextTokens: Int
   private let layers: [Layer]
-  private let sequenceBytes: [(keys: Int, values: Int)]
 
   init(architecture: ModelArchitecture, workload: Workload, buffers: RuntimeBuffers) {
     format = workload.keyValueFormat
     contextTokens = workload.contextTokens
-    let sequences = max(1, workload.sequences)
+    let rows = contextTokens * max(1, workload.sequences)
     var keyOffset = 0
     var valueOffset = 0
     var layers: [Layer] = []
-    var sequenceBytes: [(keys: Int, values: Int)] = []
     for mixer in architecture.layers.flatMap(\.mixers) {
       guard let shape = mixer.cache else { continue }
-      let keyBytes = Int(format.bytes(elements: shape.keyElements).bytes)
-      let valueBytes = Int(format.bytes(elements: shape.valueElements).bytes)
+      let heads = mixer.cachedHeads
+      let keyBytes = Int(format.bytes(elements: shape.keyElements / heads).bytes)
+      let valueBytes = Int(format.bytes(elements: shape.valueElements / heads).bytes)
       let keys = buffers.slab(.keys).address + keyOffset
       // A latent vector is key and value at once.
       let values = valueBytes > 0 ? buffers.slab(.values).address + valueOffset : keys
       layers.append(
         Layer(
-          keys: keys, values: values, keyPositionBytes: keyBytes,
-          valuePositionBytes: valueBytes > 0 ? valueBytes : keyBytes))
-      sequenceBytes.append((keyBytes * contextTokens, (valueBytes > 0 ? valueBytes : keyBytes) * contextTokens))
-      keyOffset += keyBytes * contextTokens * sequences
-      valueOffset += valueBytes * contextTokens * sequences
+          keys: keys, values: values, heads: heads, rows: contextTokens, keyBytes: keyBytes,
+          valueBytes: valueBytes > 0 ? valueBytes : keyBytes))
+      keyOffset += heads * rows * keyBytes
+      valueOffset += heads * rows * valueBytes
     }
     self.layers = layers
-    self.sequenceBytes = sequenceBytes
   }
 
   /// One sequence's rows of a layer.
   func layer(_ index: Int, sequence: Int) -> Layer {
     let layer = layers[index]
     return Layer(
-      keys: layer.keys + sequence * sequenceBytes[index].keys,
-      values: layer.values + sequence * sequenceBytes[index].values,
-      keyPositionBytes: layer.keyPositionBytes, valuePositionBytes: layer.valuePositionBytes)
+      keys: layer.key(0, head: sequence * layer.heads), values: layer.value(0, head: sequence * layer.heads),
+      heads: layer.heads, rows: layer.rows, keyBytes: layer.keyBytes, valueBytes: layer.valueBytes)
   }
 
-  /// The first positions of a sequence: keys and values of each layer.
+  /// The first positions of a sequence: keys and values of each layer's heads.
   func rows(of sequence: Int, positions: Int) -> [UnsafeMutableRawBufferPointer] {
     layers.indices.flatMap { index in
       let place = layer(index, sequence: sequence)
-      let keys = UnsafeMutableRawBufferPointer(start: place.keys, count: positions * place.keyPositionBytes)
-      // A latent vector is key and value at once.
-      guard place.values != place.keys else { return [keys] }
-      return [keys, UnsafeMutableRawBufferPointer(start: place.values, count: positions * place.valuePositionBytes)]
+      return (0..<place.heads).flatMap { head in
+        let keys = UnsafeMutableRawBufferPointer(start: place.key(0, head: head), count: positions * place.keyBytes)
+        // A latent vector is key and value at once.
+        guard place.values != place.keys else { return [keys] }
+        return [
+          keys, UnsafeMutableRawBufferPointer(start: place.value(0, head: head), count: positions * place.valueBytes),
+        ]
+      }
     }
   }
 
@@ -76,8 +85,21 @@ struct KVCache: @unchecked Sendable {
     }
   }
 
-  /// Stores `count` elements of 32 bits in the cache's format.
+  /// Stores the heads of one token's keys and values in the cache's format.
+  ///
+  /// - Shapes: keys and values (KV head, width). A latent vector is stored as the key alone.
   func store(
+    keys: UnsafePointer<Float>, values: UnsafePointer<Float>?, width: Int, at position: Int, of layer: Layer,
+    kernels: UnsafePointer<ck_kernels>
+  ) {
+    for head in 0..<layer.heads {
+      store(keys + head * width, count: width, at: layer.key(position, head: head), kernels: kernels)
+      guard let values else { continue }
+      store(values + head * width, count: width, at: layer.value(position, head: head), kernels: kernels)
+    }
+  }
+
+  private func store(
     _ row: UnsafePointer<Float>, count: Int, at address: UnsafeMutableRawPointer, kernels: UnsafePointer<ck_kernels>
   ) {
     switch format {
@@ -101,5 +123,13 @@ struct KVCache: @unchecked Sendable {
       case .recurrent: false
       }
     }
+  }
+}
+
+extension Mixer {
+  /// Heads whose rows a cache keeps apart.
+  fileprivate var cachedHeads: Int {
+    guard case .attention(let shape) = self else { return 1 }
+    return shape.keyValueHeads
   }
 }

@@ -27,7 +27,7 @@ package struct KernelPath: Sendable, Equatable {
     package let arithmetic: Arithmetic
   }
 
-  package let format: BlockFormat
+  package let format: RuntimeFormat
   /// One token at a time.
   package let decode: Product
   /// Many tokens at a time.
@@ -39,10 +39,12 @@ package struct KernelPath: Sendable, Equatable {
   package enum Doubt: String, Sendable {
     case noPanels = "no-panels"
     case notRepacked = "not-repacked"
+    case keptRows = "kept-rows"
 
     package var sentence: String {
       switch self {
       case .noPanels: "each block is decoded to floats first: its codebook has no kernel over panels"
+      case .keptRows: "many tokens at a time go through floats, zeros included: only one at a time profits"
       case .notRepacked: "many tokens at a time go through floats: the set takes the file's order of rows"
       }
     }
@@ -51,8 +53,16 @@ package struct KernelPath: Sendable, Equatable {
 
 extension KernelSet {
   /// How the set multiplies a format; nil for one that it cannot read.
-  package func path(_ format: BlockFormat) -> KernelPath? {
-    guard let type = Int32(exactly: format.ggufType), ck_decoder_of(row, type) != nil else { return nil }
+  package func path(_ format: BlockFormat) -> KernelPath? { path(RuntimeFormat(format)) }
+
+  package func path(_ format: RuntimeFormat) -> KernelPath? {
+    let type = format.kernelType
+    guard multiplies(type) else { return nil }
+    if format.isKeptRow {
+      return KernelPath(
+        format: format, decode: .init(layout: .rows, arithmetic: .floats),
+        prefill: .init(layout: .rows, arithmetic: .decoded), doubt: .keptRows)
+    }
     if interleaves(type) {
       let product = KernelPath.Product(
         layout: .panels, arithmetic: ck_panel_input(type) == CK_INPUT_F32 ? .floats : .integers)

@@ -53,8 +53,28 @@ package final class KernelProbe {
       workload: Workload(contextTokens: tokens, microBatch: tokens), threads: threads)
   }
 
-  /// Takes the region's bytes as blocks of a format from now on.
-  package func use(_ format: RuntimeFormat) { self.format = format }
+  /// Takes the region's bytes as blocks of a format from now on. Rows of kept weights, which say themselves where they
+  /// end, are written first: then products have the columns of such a row.
+  package func use(_ format: RuntimeFormat) {
+    let isFilled = format == self.format || !format.isKeptRow && !self.format.isKeptRow
+    self.format = format
+    guard !isFilled else { return }
+    offset = 0
+    if format.isKeptRow { fillWithRows() } else { fill() }
+  }
+
+  private func fillWithRows() {
+    let tile = SyntheticTile.bytes(for: TileKey(format, columns: format.elementsPerBlock), seed: 1)
+    pool.forEachChunk(of: (region.count + tile.count - 1) / tile.count, grain: 4) { _, tiles in
+      tile.withUnsafeBytes { bytes in
+        for start in tiles.map({ $0 * tile.count }) {
+          let count = min(tile.count, region.count - start)
+          UnsafeMutableRawBufferPointer(start: region.address + start, count: count)
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(count)))
+        }
+      }
+    }
+  }
 
   /// Bytes from 0x2A to 0x39: read as floats or as half-precision scales, wherever a format has them, they are small
   /// normal numbers, so that one filling serves every format and no kernel meets a denormal.
@@ -97,7 +117,8 @@ package final class KernelProbe {
     let rowBytes = self.rowBytes(columns: columns)
     let bytes = rows * rowBytes
     if offset + bytes > region.count { offset = 0 }
-    defer { offset += (bytes + 63) / 64 * 64 }
+    // Rows of kept weights follow one another without a gap.
+    defer { offset += format.isKeptRow ? bytes : (bytes + 63) / 64 * 64 }
     return PreparedMatrix(
       address: UnsafeRawPointer(region.address + offset), type: type, rows: rows, columns: columns, rowBytes: rowBytes,
       interleavedRows: kernels.interleaves(type) ? rows / 16 * 16 : 0)

@@ -47,6 +47,9 @@ package struct KernelSet: @unchecked Sendable {
     Name.allCases.filter { row($0) != nil || ($0 == .openblas && OpenBLAS.shared != nil) }.map(\.rawValue)
   }
 
+  /// Whether the set multiplies this type at all.
+  func multiplies(_ type: Int32) -> Bool { ck_is_kept(type) != 0 || ck_decoder_of(row, type) != nil }
+
   /// Whether the set multiplies this type by a kernel of its own, rather than by decoding to floats.
   package func isDirect(_ type: Int32) -> Bool { interleaves(type) || ck_is_direct(row, type) != 0 }
 
@@ -88,7 +91,7 @@ extension KernelSet {
     let width = 64
     let floats =
       tokens * (RuntimeMemoryPlan.attentionTile + RuntimeMemoryPlan.attentionStateFloats)
-      + RuntimeMemoryPlan.attentionTile * width
+      + 2 * RuntimeMemoryPlan.attentionTile * width
     return tokens % Int(row.pointee.token_group) == 0 && tokens % Int(row.pointee.record_tokens) == 0
       && ck_record_bytes(row.pointee.record_tokens, Int64(tokens), 32) <= tokens * 32 * 4
       && ck_record_bytes(1, 1, 32) == QuantizedInputLayout.recordBytes

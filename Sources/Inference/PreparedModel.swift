@@ -20,6 +20,9 @@ struct PreparedMatrix: @unchecked Sendable {
 
   /// One row as floats.
   func decode(row: Int, into out: UnsafeMutablePointer<Float>, with kernels: UnsafePointer<ck_kernels>) {
+    if ck_is_kept(type) != 0 {
+      return ck_decode_kept(type, address + row * rowBytes, rowBytes, Int64(columns), 0, Int64(columns), out)
+    }
     guard let decode = ck_decoder_of(kernels, type) else { return }
     guard row < interleavedRows else { return decode(address + row * rowBytes, out, Int64(columns)) }
     let panelRows = CK_PANEL_ROWS
@@ -210,7 +213,7 @@ struct TensorFinder {
         tensor: name(index), expected: Self.shape(copies, rows, columns),
         found: Self.shape(Int(tensor.copies), Int(tensor.rows), Int(tensor.columns)))
     }
-    guard let format = tensor.runtimeFormat, ck_decoder_of(kernels.row, format.kernelType) != nil,
+    guard let format = tensor.runtimeFormat, kernels.multiplies(format.kernelType),
       let address = source.bytes(ofTensor: index).baseAddress
     else { throw .unsupportedFormat(tensor: name(index), format: tensor.format.name) }
     guard columns % format.elementsPerBlock == 0 else {

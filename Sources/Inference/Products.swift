@@ -272,7 +272,7 @@ package struct Products: @unchecked Sendable {
         weights: matrix.address, row_bytes: matrix.rowBytes, decode: ck_decoder_of(kernels.row, matrix.type),
         packed: packed, tokens: Int64(tokens), columns: Int64(matrix.columns), y: part.output,
         y_stride: Int64(matrix.rows), scratch: scratch, block_elements: ck_block_elements(matrix.type),
-        block_bytes: ck_block_bytes(matrix.type), is_interleaved: 0, panel_type: 0)
+        block_bytes: ck_block_bytes(matrix.type), is_interleaved: 0, panel_type: matrix.type)
       kernels.row.pointee.gemm(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
     }
   }

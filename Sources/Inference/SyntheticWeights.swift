@@ -100,6 +100,12 @@ struct TileKey: Hashable {
   let columnsLog2: Int
   let isInterleaved: Bool
 
+  init(_ format: RuntimeFormat, columns: Int) {
+    self.format = format
+    (isVector, isInterleaved) = (false, false)
+    columnsLog2 = Int.bitWidth - columns.leadingZeroBitCount
+  }
+
   init(_ tensor: TensorDescription, isInterleaved: Bool) {
     self.isInterleaved = isInterleaved
     format = tensor.runtimeFormat ?? RuntimeFormat(.f32)
@@ -115,7 +121,7 @@ enum SyntheticTile {
     var random = TileRandom(state: seed &+ UInt64(key.format.kernelType) &* 0x1000)
     let size = key.format.bytesPerBlock
     let panel = Interleaving.panelRows * size
-    var bytes = [UInt8](repeating: 0, count: (1 << 20) / panel * panel)
+    var bytes = [UInt8](repeating: 0, count: max(1, (1 << 20) / panel) * panel)
     // A norm's weight is near one; a matrix entry has the spread 1/√columns.
     let magnitude = key.isVector ? 1 : 1 / Float(1 << key.columnsLog2).squareRoot()
     for start in stride(from: 0, to: bytes.count, by: size) {
@@ -139,6 +145,7 @@ enum SyntheticTile {
   private static func fillBlock(
     _ bytes: inout [UInt8], _ start: Int, _ key: TileKey, _ magnitude: Float, _ random: inout TileRandom
   ) {
+    if key.format.isKeptRow { return fillKeptRow(&bytes, start, key, magnitude, &random) }
     let format = BlockFormat(ggufType: UInt32(key.format.kernelType))
     switch format {
     case .f32: put(value(key, magnitude, &random).bitPattern, at: start, in: &bytes)
@@ -156,6 +163,29 @@ enum SyntheticTile {
       if format == .q8_k { put((magnitude / 128).bitPattern, at: start, in: &bytes) }
       // iq1_m spreads its half over the top nibbles of four words: 0x2400 is 2^-6.
       if format == .iq1_m { spread(0x1400, at: start + 48, in: &bytes) }
+    }
+  }
+
+  /// A row of as many kept weights as it has room for, spread by chance.
+  private static func fillKeptRow(
+    _ bytes: inout [UInt8], _ start: Int, _ key: TileKey, _ magnitude: Float, _ random: inout TileRandom
+  ) {
+    let columns = key.format.elementsPerBlock
+    let isMask = !key.format.isKeptList
+    let room = key.format.keptRoom
+    let mask = start + key.format.bytesPerBlock - columns / 8
+    for byte in start..<start + key.format.bytesPerBlock { bytes[byte] = 0 }
+    var kept = 0
+    for column in 0..<columns {
+      let (left, wanted) = (columns - column, room - kept)
+      guard wanted > 0, left == wanted || Int(random.byte()) * left < 256 * wanted else { continue }
+      put(ck_float_to_half(value(key, magnitude, &random)), at: start + kept * 2, in: &bytes)
+      if isMask {
+        bytes[mask + column / 8] |= 1 << UInt8(column % 8)
+      } else {
+        put(UInt16(column), at: start + (room + kept) * 2, in: &bytes)
+      }
+      kept += 1
     }
   }
 

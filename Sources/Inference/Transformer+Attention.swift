@@ -52,8 +52,8 @@ extension Transformer {
       for head in 0..<shape.heads { rotate(queries + head * shape.keyWidth, row, table) }
       for head in 0..<shape.keyValueHeads { rotate(keys + head * shape.keyWidth, row, table) }
     }
-    store(keys, attention.key.matrix.rows, at: place.keys + position * place.keyPositionBytes)
-    store(values, attention.value.matrix.rows, at: place.values + position * place.valuePositionBytes)
+    cache.store(
+      keys: keys, values: values, width: shape.keyWidth, at: position, of: place, kernels: kernels)
   }
 
   /// One token's row of a buffer, with its bias, within its limit, with its norm.
@@ -79,9 +79,5 @@ extension Transformer {
     case .neighbours: ck_rope_neighbours(head, Int64(table.width), table.cosines(row: row), table.sines(row: row))
     case .halves: ck_rope_halves(head, Int64(table.width), table.cosines(row: row), table.sines(row: row))
     }
-  }
-
-  func store(_ row: UnsafePointer<Float>, _ count: Int, at address: UnsafeMutableRawPointer) {
-    cache.store(row, count: count, at: address, kernels: kernels)
   }
 }

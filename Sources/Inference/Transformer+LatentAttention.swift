@@ -65,7 +65,8 @@ extension Transformer {
     let queries = buffers.floats(.queries) + row * latent.query.rows  // (h, p + w)
     let width = shape.plainWidth + shape.ropeWidth
     for head in 0..<shape.heads { rotate(queries + head * width + shape.plainWidth, row, rope) }
-    store(vector, latent.keyValueDown.rows, at: place.keys + position * place.keyPositionBytes)
+    cache.store(
+      keys: vector, values: nil, width: latent.keyValueDown.rows, at: position, of: place, kernels: kernels)
   }
 
   // absorbed (t, h, r + w) = keyUp · plain part of the query, then the rotated part as it is

@@ -48,9 +48,48 @@ package struct RuntimeFormat: Hashable, Sendable {
   package static let sparse2of4 = RuntimeFormat(73, 32, 36, "sparse-2:4")
   package static let sparse4of8 = RuntimeFormat(74, 32, 40, "sparse-4:8")
 
+  /// Rows of which any weights are kept as halves, a whole row to a block: found by a mask of one bit per column, or, where
+  /// few are kept, by a list of their columns, which takes more bytes down to a sixteenth but is read faster.
+  ///
+  /// - Parameter permille: of the fullest row; every row has room for as many.
+  /// - Returns: nil where rows do not fit the kernels, and where floats of 16 bits take no more.
+  package static func keptRows(permille: Int, columns: Int) -> RuntimeFormat? {
+    let room = max(1, SparsePattern.kept(permille: permille, of: columns))
+    let isList = permille <= mostListedPermille && columns <= 1 << 16
+    let bytes = isList ? room * 4 : room * 2 + max(leastMaskBytes, columns / 8)
+    guard columns % 64 == 0, bytes < columns * 2 else { return nil }
+    return RuntimeFormat(isList ? 76 : 75, columns, bytes, SparsePattern.name(keptPermille: permille))
+  }
+
+  /// Up to so many kept weights a list is read at least twice as fast as a mask (docs/decisions/0023).
+  package static let mostListedPermille = 100
+
+  /// Kernels read as many bytes behind the last kept weight, which must be the row's own.
+  private static let leastMaskBytes = 32
+
+  /// Kept weights that a row has room for.
+  package var keptRoom: Int {
+    isKeptList ? bytesPerBlock / 4 : (bytesPerBlock - max(Self.leastMaskBytes, elementsPerBlock / 8)) / 2
+  }
+
+  /// Whether a block is a row of kept weights, found by a mask or by a list.
+  package var isKeptRow: Bool { kernelType == 75 || kernelType == 76 }
+  package var isKeptList: Bool { kernelType == 76 }
+
+  /// The row length that kept rows are compared at.
+  package static let referenceColumns = 2048
+
+  /// The format that calibrations call so, rows of kept weights at the length they are compared at.
+  package static func named(_ name: String) -> RuntimeFormat? {
+    if let kept = SparsePattern.keptPermille(of: name) { return keptRows(permille: kept, columns: referenceColumns) }
+    return BlockFormat(rawValue: name).map(RuntimeFormat.init) ?? groups.first { $0.name == name }
+  }
+
   /// Formats beside those of GGUF files.
   package static let groups: [RuntimeFormat] =
     int4 + uint8 + [int8, normalFloat4, float4, float8, sparse2of4, sparse4of8]
+
+  package var bitsPerWeight: Double { Double(bytesPerBlock * 8) / Double(elementsPerBlock) }
 
   /// Bytes of a matrix.
   package func bytes(rows: Int, columns: Int) -> ByteCount {
@@ -74,7 +113,8 @@ extension StorageFormat {
     case .float8PerTensor, .float8PerBlock: candidates = [.float8]
     case .sparse(.structured(kept: 2, of: 4)): candidates = [.sparse2of4]
     case .sparse(.structured(kept: 4, of: 8)): candidates = [.sparse4of8]
-    case .sparse: return nil
+    case .sparse(let pattern):
+      return RuntimeFormat.keptRows(permille: pattern.keptPermille, columns: columns) ?? RuntimeFormat(.f16)
     }
     return candidates.first { columns % $0.elementsPerBlock == 0 } ?? RuntimeFormat(.f16)
   }

@@ -22,9 +22,28 @@ package enum SparsePattern: Hashable, Sendable {
   /// Bits that name one of `group` places.
   private static func placeBits(_ group: UInt8) -> Int { 8 - (group - 1).leadingZeroBitCount }
 
+  /// Thousandths of the weights that are kept.
+  package var keptPermille: Int {
+    switch self {
+    case .unstructured(let kept): Int(kept)
+    case .structured(let kept, let group): (Int(kept) * 1000 + Int(group) - 1) / Int(group)
+    }
+  }
+
+  /// Weights that so many thousandths of a row are, rounded to the nearest.
+  package static func kept(permille: Int, of columns: Int) -> Int { (columns * permille + 500) / 1000 }
+
+  package static func name(keptPermille: Int) -> String { "sparse-" + Thousandths.text(1000 - keptPermille) }
+
+  /// What `name(keptPermille:)` was made of; nil for another name.
+  package static func keptPermille(of name: String) -> Int? {
+    guard name.hasPrefix("sparse-") else { return nil }
+    return Thousandths.parse(name.dropFirst("sparse-".count)).map { 1000 - $0 }
+  }
+
   package var name: String {
     switch self {
-    case .unstructured(let kept): "sparse-" + Thousandths.text(1000 - Int(kept))
+    case .unstructured(let kept): Self.name(keptPermille: Int(kept))
     case .structured(let kept, let group): "sparse-\(kept):\(group)"
     }
   }

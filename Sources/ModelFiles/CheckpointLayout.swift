@@ -23,6 +23,10 @@ package enum CheckpointLayout: Hashable, Sendable {
   /// `X.weight` i8 or E4M3 (out, in), `X.weight_scale` of one element or (out, 1): x = code · scale. With blocks
   /// `X.weight_scale_inv` f32 (out / 128, in / 128), which multiplies too.
   case scaled(isFloat: Bool, hasBlocks: Bool)
+  /// Sparse matrices of compressed-tensors: `X.compressed`, the weights that are not zero row by row, as floats of 16 or 32
+  /// bits (n), or, with two of every four (sparse-24-bitmask), (out, in / 2); `X.bitmask` u8 (out, in / 8), a bit for each
+  /// input from the lowest up; `X.shape` i64 (2); and `X.row_offsets` i64 (out), which follow from the mask.
+  case bitmask(twoOfFour: Bool)
 
   /// The order of outputs in a word of AWQ, from the lowest nibble up.
   package static let awqOrder = [0, 2, 4, 6, 1, 3, 5, 7]
@@ -43,6 +47,9 @@ package enum CheckpointLayout: Hashable, Sendable {
     case .int8Rows: .int8PerRow
     case .scaled(let isFloat, let hasBlocks):
       isFloat ? hasBlocks ? .float8PerBlock : .float8PerTensor : .int8PerChannel
+    // What an unstructured matrix keeps is its own.
+    case .bitmask(let twoOfFour):
+      .sparse(twoOfFour ? .structured(kept: 2, of: 4) : .unstructured(keptPermille: 500))
     }
   }
 }
@@ -79,6 +86,14 @@ extension CheckpointLayout {
       }
     case "fp8": self = .scaled(isFloat: true, hasBlocks: settings["weight_block_size"]?.arrayValue != nil)
     case "compressed-tensors":
+      if let sparse = settings["sparsity_config"]?["format"]?.stringValue, sparse != "dense" {
+        guard ["sparse-bitmask", "sparse-24-bitmask"].contains(sparse) else { throw unknown("the format '\(sparse)'") }
+        guard settings["config_groups"]?.members?.isEmpty ?? true else {
+          throw unknown("sparse matrices of quantised weights")
+        }
+        self = .bitmask(twoOfFour: sparse == "sparse-24-bitmask")
+        return
+      }
       guard let weights = settings["config_groups"]?.members?.first?.value["weights"],
         weights["num_bits"]?.intValue == 8, weights["strategy"]?.stringValue != "group"
       else { throw unknown("a compressed-tensors format other than eight bits per tensor, channel or block") }

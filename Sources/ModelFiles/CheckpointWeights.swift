@@ -120,6 +120,7 @@ extension CheckpointLayout {
     case .fourBitLevels:
       let suffixes = [".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"]
       return belongs(suffixes + Self.levelStates.map { ".quant_state.\($0)" }, to: "")
+    case .bitmask: return belongs([".bitmask", ".shape", ".row_offsets"], to: ".compressed")
     case .int8Rows: return belongs([".SCB", ".weight_format"], to: ".weight")
     case .scaled:
       return belongs([".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_zero_point"], to: ".weight")
@@ -128,7 +129,10 @@ extension CheckpointLayout {
 
   /// The name that the matrix would have in a checkpoint of floats.
   func matrixName(_ name: String) -> String {
-    name.hasSuffix(".qweight") ? name.dropLast(".qweight".count) + ".weight" : name
+    for suffix in [".qweight", ".compressed"] where name.hasSuffix(suffix) {
+      return name.dropLast(suffix.count) + ".weight"
+    }
+    return name
   }
 
   /// The JSON text beside a matrix of levels.

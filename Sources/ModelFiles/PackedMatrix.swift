@@ -22,6 +22,8 @@ struct PackedMatrix: @unchecked Sendable {
     case levels(bytes: UnsafeRawPointer, absmax: [Float], isNormal: Bool)
     /// A byte per element; the scale of a square, a row or all.
     case bytes(UnsafeRawPointer, scales: Numbers, block: Int, perRow: Bool, factor: Float)
+    /// The weights that are not zero.
+    case kept(KeptWeights)
   }
 
   /// Nil for a tensor that is no quantised matrix.
@@ -76,6 +78,13 @@ struct PackedMatrix: @unchecked Sendable {
       codes = .bytes(
         bytes, scales: try finder.numbers(suffix, count: count), block: hasBlocks ? size : 0, perRow: perRow, factor: 1)
       format = isFloat ? hasBlocks ? .float8PerBlock : .float8PerTensor : .int8PerChannel
+    case .bitmask(let twoOfFour):
+      guard name.hasSuffix(".compressed") else { return nil }
+      let kept = try finder.keptWeights(twoOfFour: twoOfFour)
+      (rows, columns) = (kept.starts.count, kept.columns)
+      codes = .kept(kept)
+      format = .sparse(
+        twoOfFour ? .structured(kept: 2, of: 4) : .unstructured(keptPermille: UInt16(kept.permilleOfFullest)))
     }
     try finder.check(rows: rows, columns: columns)
     parts = finder.parts

@@ -18,11 +18,11 @@ struct PartFinder {
     (name.lastIndex(of: ".").map { String(name[...$0]) } ?? "") + suffix
   }
 
-  private func fault(_ name: String, _ fault: FormatFault) -> ModelFileError {
+  func fault(_ name: String, _ fault: FormatFault) -> ModelFileError {
     .malformed(path: all.files.path, at: .tensor(name, offset: nil), fault)
   }
 
-  private mutating func find(_ name: String) throws(ModelFileError) -> Int {
+  mutating func find(_ name: String) throws(ModelFileError) -> Int {
     guard let index = all.index(name) else { throw fault(name, .missing(expected: "the tensor")) }
     if !parts.contains(index) { parts.append(index) }
     return index
@@ -38,7 +38,7 @@ struct PartFinder {
     try part(named: sibling(suffix), bytes: count)
   }
 
-  private mutating func part(named name: String, bytes count: Int) throws(ModelFileError) -> UnsafeRawPointer {
+  mutating func part(named name: String, bytes count: Int) throws(ModelFileError) -> UnsafeRawPointer {
     let bytes = all.bytes(try find(name))
     guard bytes.count == count, let address = bytes.baseAddress else {
       throw fault(name, .wrongByteCount(found: UInt64(bytes.count), expected: UInt64(max(0, count))))
@@ -52,7 +52,7 @@ struct PartFinder {
     try numbers(named: sibling(suffix), count: count)
   }
 
-  private mutating func numbers(named name: String, count: Int) throws(ModelFileError) -> Numbers {
+  mutating func numbers(named name: String, count: Int) throws(ModelFileError) -> Numbers {
     let index = try find(name)
     guard case .block(let format) = all.tensor(index).format, [.f32, .f16, .bf16].contains(format) else {
       throw fault(name, .wrongType(found: all.tensor(index).format.name, expected: "floats of 16 or 32 bits"))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Archive
 internal import CostModel
+package import Evidence
 internal import Foundation
 package import Hardware
 internal import HardwareProbe
@@ -31,6 +32,18 @@ extension PlanningSession {
     calibration.warnings += LoadReading.doubts(between: before, and: LoadReading.now()).map(\.message)
     try archive.save(calibration, machine: profile.fingerprint)
     return calibration
+  }
+
+  /// Measures rows of kept weights beside dense ones on this machine.
+  ///
+  /// - Parameter kernels: the name of a set; nil takes the best.
+  package func sparsity(
+    kernels: String?, threads: Int?, progress: @escaping (String) -> Void
+  ) throws -> SparsityTable {
+    let profile = try HardwareProbe().profile()
+    let threads = threads ?? ThreadChoice(profile).threads
+    let set = try Self.kernels(kernels)
+    return try SparsityTrial(machine: profile, kernels: set, progress: progress).measure(threads: threads)
   }
 
   /// Whether an answer for the request would need a calibration that is not there yet.

@@ -3,7 +3,7 @@ internal import Archive
 package import Compression
 package import CostModel
 package import Evidence
-internal import Hardware
+package import Hardware
 package import Inference
 package import JSONText
 internal import LanguageModel
@@ -21,6 +21,11 @@ package struct MeasuringOptions: Sendable {
   package var repacks: Bool
   /// Whether each operator of the forward pass is timed.
   package var profiles = false
+  /// What measures the energy.
+  package var meter = MeterChoice.best
+  /// Seconds of rest to measure and to take off; nil measures none.
+  package var idleSeconds: Double?
+  package static let usualIdleSeconds = MeasurementRequest.usualIdleSeconds
   /// Only for a file as it is.
   package var adapters: [AdapterReference] = []
   package var toolVersion: String
@@ -66,6 +71,8 @@ extension PlanningSession {
       threads: options.threads ?? ThreadChoice(machine).threads, mode: weights == nil ? options.mode : .full,
       samples: options.samples)
     request.profiles = options.profiles
+    request.meter = options.meter
+    request.idleSeconds = options.idleSeconds
     let measurer = Measurer(
       machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
       toolVersion: options.toolVersion,
@@ -73,6 +80,7 @@ extension PlanningSession {
     var measurement = try measurer.measure(request)
     var kept = measurement
     kept.profile = nil
+    kept.power = nil
     try archive.save(kept)
     if options.threads == nil { measurement.threadsReason = ThreadChoice(machine).reason }
     return measurement

@@ -64,9 +64,10 @@ extension PlanningSession {
         let description = try self.description(of: model, for: variant)
         let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
         let estimate = try estimator.restructured(for: variant).estimate(variant)
-        let request = MeasurementRequest(
+        var request = MeasurementRequest(
           model: try variant.applied(to: description), variant: variant.name, workload: workload,
           threads: platform.threads, mode: options.mode, samples: options.samples)
+        request.meter = options.meter
         for result in try Self.runs(measurer, request) {
           if case .success(let measurement) = result { try archive.save(measurement) }
           validation.add(estimate, result, request.model.inventory.kernelSupport)

@@ -8,6 +8,12 @@ struct CalibrationPlan {
   let fast =
     BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .fast }.map(RuntimeFormat.init)
     + RuntimeFormat.groups
+  /// Shares of kept weights whose rows are measured: two found by a mask, two by a list; others lie between.
+  let kept = [500, 200, 100, 50].compactMap {
+    RuntimeFormat.keptRows(permille: $0, columns: RuntimeFormat.referenceColumns)
+  }
+  /// Their weights are written anew for each.
+  let keptRounds = 5
   let decoded = BlockFormat.allCases.filter { StorageFormat.block($0).kernelSupport == .portable }
     .map(RuntimeFormat.init)
   /// Rounds over all formats: a disturbance hits one round of each, not all rounds of one.
@@ -23,7 +29,7 @@ struct CalibrationPlan {
   let jobBytes = [1 << 20, 8 << 20, 48 << 20]
   /// The job that threads are counted with: a layer's.
   let trialJobBytes = 8 << 20
-  let columns = 2048
+  let columns = RuntimeFormat.referenceColumns
   /// Tokens of a product with many vectors, and its matrix.
   let tokens = 512
   let productRows = 2048
@@ -35,6 +41,9 @@ struct CalibrationPlan {
   let fewWalkBytes = 32e6
   /// Head widths of the attention that is measured.
   let headWidths = [64, 128]
+  /// Elements of all KV heads, and heads that share one.
+  let keyWidth = 512
+  let headGroups = [1, 4, 8]
   /// Positions that a token sees: of a usual conversation, and more than the near caches hold.
   let contexts = [576, 4096]
   let promptAttentionRepeats = 2

@@ -141,12 +141,26 @@ package struct Calibrator {
           few(probe, format, &samples)
         }
       }
+      keptProducts(probe, round, &samples)
       guard round < plan.decodedRounds else { continue }
       for format in plan.decoded {
         progress("products in \(format.name), round \(round + 1) of \(plan.decodedRounds)")
         probe.use(format)
         matvecs(probe, format, [plan.decodedJobBytes], &samples)
         if round == 0 { gemm(probe, format, &samples) }
+      }
+    }
+  }
+
+  private func keptProducts(_ probe: KernelProbe, _ round: Int, _ samples: inout RateSamples) {
+    guard round < plan.keptRounds else { return }
+    for format in plan.kept {
+      progress("products in \(format.name), round \(round + 1) of \(plan.keptRounds)")
+      probe.use(format)
+      matvecs(probe, format, plan.jobBytes, &samples)
+      if round < 2 {
+        gemm(probe, format, &samples)
+        few(probe, format, &samples)
       }
     }
   }
@@ -203,34 +217,35 @@ package struct Calibrator {
     for format in [KeyValueFormat.f16, .q8_0, .f32] {
       for width in plan.headWidths {
         progress("attention, \(format.rawValue) cache, heads of \(width)")
-        let shape = Attention(heads: 2048 / width, keyValueHeads: 512 / width, keyWidth: width, valueWidth: width)
-        let attention = try AttentionProbe(
-          shape, context: (plan.contexts.max() ?? 0) + plan.tokens, format: format, layers: plan.attentionLayers,
-          kernels: kernels, pool: probe.pool)
-        let bytes = Double(2 * 512) * format.bitsPerElement / 8
-        for context in plan.contexts {
-          attend(
-            attention, at: context,
-            key: { operation, batch, positions in
-              RateSamples.Key(
-                operation, format: format.rawValue, batch: batch, operandBytes: Int(bytes * Double(positions)),
-                columns: width)
-            }, &samples)
+        for group in plan.headGroups {
+          let keyHeads = plan.keyWidth / width
+          let shape = Attention(
+            heads: group * keyHeads, keyValueHeads: keyHeads, keyWidth: width, valueWidth: width)
+          let attention = try AttentionProbe(
+            shape, context: (plan.contexts.max() ?? 0) + plan.tokens, format: format, layers: plan.attentionLayers,
+            kernels: kernels, pool: probe.pool)
+          for context in plan.contexts { attend(attention, group: group, at: context, format, width, &samples) }
         }
       }
     }
   }
 
-  /// One token behind so many cached ones, and the last of a prompt's chunks that ends there.
+  /// One token behind so many cached ones, and for the middle group the last of a prompt's chunks that ends there.
   private func attend(
-    _ attention: AttentionProbe, at context: Int,
-    key: (Calibration.Rate.Operation, _ batch: Int, _ positions: Int) -> RateSamples.Key, _ samples: inout RateSamples
+    _ attention: AttentionProbe, group: Int, at context: Int, _ format: KeyValueFormat, _ width: Int,
+    _ samples: inout RateSamples
   ) {
+    func key(_ operation: Calibration.Rate.Operation, _ queries: Int, _ positions: Int) -> RateSamples.Key {
+      let bytes = Double(2 * plan.keyWidth) * format.bitsPerElement / 8 * Double(positions)
+      return RateSamples.Key(
+        operation, format: format.rawValue, batch: queries, operandBytes: Int(bytes), columns: width)
+    }
     for _ in 0..<plan.repeats {
       var operations = 0.0
       let seconds = Timing.seconds { operations = attention.run(tokens: 1, at: context) }
-      samples.add(key(.attention, 1, context), operations / seconds)
+      samples.add(key(.attention, group, context), operations / seconds)
     }
+    guard group == plan.headGroups[plan.headGroups.count / 2] else { return }
     let first = max(0, context - plan.tokens) / plan.tokens * plan.tokens
     for _ in 0..<plan.promptAttentionRepeats {
       var operations = 0.0

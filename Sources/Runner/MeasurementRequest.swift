@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import CostModel
 package import Evidence
+package import Hardware
 package import LanguageModel
 package import ModelFiles
 
@@ -19,6 +20,13 @@ package struct MeasurementRequest: Sendable {
   package var onlyMemory: Bool
   /// Time each operator of the forward pass.
   package var profiles = false
+  /// What measures the energy.
+  package var meter = MeterChoice.best
+  /// Seconds of rest to measure before the samples, with the model loaded; nil measures none.
+  package var idleSeconds: Double?
+
+  /// Many updates of every counter but a battery's.
+  package static let usualIdleSeconds = 3.0
 
   package static let leastSamples = 5
 

@@ -29,7 +29,7 @@ package struct Measurer: Sendable {
   }
 
   /// - Throws: `RunnerError.doesNotFit` before anything is loaded, `.interrupted` without a single sample;
-  ///   `LanguageRuntimeError`.
+  ///   `LanguageRuntimeError`; `MeterError` for a meter that was asked for and does not measure.
   package func measure(_ request: MeasurementRequest) throws -> Measurement {
     let tokens = request.workload.promptTokens + request.workload.generatedTokens
     guard tokens <= request.workload.contextTokens else {
@@ -37,13 +37,16 @@ package struct Measurer: Sendable {
     }
     let sample = request.mode == .sampled ? SampledModel(request.model, coldBytes: coldBytes) : nil
     try checkFit(request, sample)
+    // A meter that was asked for and does not measure is told before the work.
+    let meter = try EnergyMeter.open(request.meter)
+    defer { if case .success(let meter) = meter { meter.stop() } }
     let before = LoadReading.now()
     let canReset = ResidentMemory.resetPeak()
     let pool = try ThreadPool(count: request.threads, clock: request.profiles ? OperatorClock() : nil)
     defer { pool.stop() }
     progress("loading \(request.model.name) as \(request.variant)")
     let session = try self.session(request, sample, pool)
-    var run = TimedRun(session: session, request: request, sample: sample)
+    var run = TimedRun(session: session, request: request, sample: sample, meter: meter)
     try run.samples(progress: progress, isCancelled: isCancelled)
     if run.isEmpty { throw RunnerError.interrupted }
     let peak = ResidentMemory.peak()

@@ -14,12 +14,10 @@ struct TimedRun {
   let sample: SampledModel?
   private var prefill: [Double] = []
   private var decode: [Double] = []
-  private var joules = 0.0
-  private var decodedTokens = 0
   private var prefillTally = OperatorTally()
   private var decodeTally = OperatorTally()
   private var isComplete = false
-  private let counter: Result<EnergyCounter, EnergyCounter.Unavailable>
+  private var energy: EnergyTally
 
   /// Tokens that a sampled decode sample generates, in the middle of the generation.
   private static let sampledTokens = 16
@@ -29,11 +27,14 @@ struct TimedRun {
   /// Sequences that decode together.
   private var sequences: Int { session.sequences }
 
-  init(session: InferenceSession, request: MeasurementRequest, sample: SampledModel?) {
+  init(
+    session: InferenceSession, request: MeasurementRequest, sample: SampledModel?,
+    meter: Result<EnergyMeter, EnergyMeter.Unavailable>
+  ) {
     self.session = session
     self.request = request
     self.sample = sample
-    counter = EnergyCounter.open()
+    energy = EnergyTally(meter, isSampled: sample != nil)
   }
 
   /// Stopped before the first sample.
@@ -62,12 +63,17 @@ struct TimedRun {
       isComplete = true
       return
     }
+    energy.start()
+    defer { energy.finish() }
+    rest(progress, isCancelled)
     for round in 0..<max(1, request.samples) {
       if isCancelled() { return }
       progress("sample \(round + 1) of \(request.samples)")
       session.truncate()
+      let start = energy.mark()
       let seconds = try timed(
         [(0, prompt)], scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max, &prefillTally)
+      energy.add(.prefill, from: start, seconds: seconds, tokens: promptTokens)
       prefill.append(Double(promptTokens) / seconds)
       if isCancelled() { return }
       guard decodeTokens > 0 else { continue }
@@ -98,26 +104,42 @@ struct TimedRun {
   private mutating func decodeSample() throws(LanguageRuntimeError) {
     // All sequences hold the same prompt: what is in a cache does not change how long reading it takes.
     for sequence in 0..<sequences { session.copy(sequence: 0, to: sequence) }
-    let energy = try? counter.get().read()
+    let start = energy.mark()
     var seconds = 0.0
     for token in tokens(decodeTokens) {
       seconds += try timed(
         (0..<sequences).map { ($0, [token]) }, scale: sample?.scale ?? 1, layers: .max, &decodeTally)
     }
+    energy.add(.decode, from: start, seconds: seconds, tokens: decodeTokens * sequences)
     decode.append(Double(decodeTokens * sequences) / seconds)
-    decodedTokens += decodeTokens * sequences
-    if let energy, let after = try? counter.get().read() { joules += (after - energy).joules }
   }
 
+  /// Lets the machine rest for the time that was asked for, with the model loaded and its threads asleep.
+  private mutating func rest(_ progress: (String) -> Void, _ isCancelled: () -> Bool) {
+    guard let seconds = request.idleSeconds else { return }
+    progress("measuring the machine at rest")
+    Timing.sleep(Self.settlingSeconds)
+    let start = energy.mark()
+    let end = Timing.now() + seconds
+    while Timing.now() < end, !isCancelled() { Timing.sleep(min(0.1, max(0.001, end - Timing.now()))) }
+    energy.addIdle(from: start)
+  }
+
+  /// Threads spin for a moment before they sleep.
+  private static let settlingSeconds = 0.2
+
   func measurement(machine: String, kernels: String, toolVersion: String, isSynthetic: Bool) -> Measurement {
-    Measurement(
+    var measurement = Measurement(
       date: Timing.date(), toolVersion: toolVersion, machine: machine, model: request.model.name,
       variant: request.variant, inventoryDigest: request.model.inventory.digest, isSynthetic: isSynthetic,
       threads: session.pool.count, kernels: kernels, mode: .full, contextTokens: request.workload.contextTokens,
       sequences: sequences, keyValueFormat: request.workload.keyValueFormat.rawValue,
       prefill: phase(promptTokens, prefill),
-      decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy,
-      warnings: warnings, isComplete: isComplete)
+      decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy.perToken(.decode),
+      warnings: warnings + energy.warnings, isComplete: isComplete)
+    measurement.energyPerPromptToken = energy.perToken(.prefill)
+    measurement.power = energy.details
+    return measurement
   }
 
   /// The operators' times beside their work and the machine's limits.
@@ -133,18 +155,6 @@ struct TimedRun {
 
   private func phase(_ tokens: Int, _ rates: [Double]) -> Measurement.Phase? {
     rates.isEmpty ? nil : .init(tokens: tokens, tokensPerSecond: SampleStatistics(rates))
-  }
-
-  private var energy: Known<Energy> {
-    switch counter {
-    case .failure(let failure): return .unknown(reason: failure.reason)
-    case .success(let counter):
-      guard sample == nil else { return .unknown(reason: "a sample of the layers ran; --full runs all of them") }
-      guard decodedTokens > 0, joules > 0 else { return .unknown(reason: "the counter did not move") }
-      return .exact(
-        Energy(joules: joules / Double(decodedTokens)), .measured,
-        source: "\(counter.kind) \(counter.domains.joined(separator: ", "))")
-    }
   }
 
   private var warnings: [Measurement.Warning] {

@@ -19,6 +19,8 @@ enum Timing {
     return now() - start
   }
 
+  static func sleep(_ seconds: Double) { usleep(UInt32(min(1, max(0, seconds)) * 1e6)) }
+
   /// The present moment as ISO 8601 in UTC.
   static func date() -> String {
     var seconds = time(nil)

@@ -87,7 +87,7 @@ import Testing
                   first.withUnsafeBufferPointer { first in
                     last.withUnsafeBufferPointer { last in
                       var job = ck_attention(
-                        queries: query.baseAddress, query_stride: width, count: 1, width: Int64(width),
+                        queries: query.baseAddress, query_stride: width, group: 1, count: 1, width: Int64(width),
                         keys: keys.baseAddress, values: values.baseAddress, position_bytes: width * 4,
                         first: first.baseAddress, last: last.baseAddress, scale: 1, cap: 3, sinks: sink, slopes: nil,
                         out: out.baseAddress, scratch: scratch.baseAddress)

@@ -116,9 +116,33 @@ import Testing
     }
   }
 
+  @Test(arguments: [(group: 1, tokens: 37), (group: 3, tokens: 2), (group: 5, tokens: 1), (group: 8, tokens: 5)])
+  func `heads and tokens that go together get what each of them gets alone`(shape: (group: Int, tokens: Int)) {
+    let width = 64
+    let stride = (shape.group + 2) * width  // two heads of another group lie between the tokens
+    let keys = Self.randomValues(100 * width, seed: 8)
+    let values = Self.randomValues(100 * width, seed: 9)
+    let q = Self.randomValues(shape.tokens * stride, seed: 10)
+    let count = shape.group * shape.tokens
+    let last = (0..<count).map { Int64(100 - shape.tokens + 1 + $0 / shape.group) }
+    let first = last.map { max(0, $0 - 70) }
+    for kernels in supportedRows() {
+      let out = attention(
+        kernels, keys: keys, values: values, q: q, first: first, last: last, width: width, scale: 0.125,
+        isHalf: false, group: shape.group, stride: stride)
+      for i in 0..<count {
+        let start = i / shape.group * stride + i % shape.group * width
+        let expected = textbook(
+          query: Array(q[start..<start + width]), keys: keys, values: values, range: Int(first[i])..<Int(last[i]),
+          scale: 0.125)
+        for k in 0..<width { #expect(abs(Double(out[start + k]) - expected[k]) < Double(width) * 0x1p-16) }
+      }
+    }
+  }
+
   private func attention(
     _ kernels: KernelRow, keys: [Float], values: [Float], q: [Float], first: [Int64], last: [Int64], width: Int,
-    scale: Float, isHalf: Bool
+    scale: Float, isHalf: Bool, group: Int = 1, stride: Int? = nil
   ) -> [Float] {
     var out = [Float](repeating: 0, count: q.count)
     var scratch = [Float](repeating: 0, count: ck_attention_scratch_bytes(Int64(first.count), Int64(width)) / 4)
@@ -131,8 +155,9 @@ import Testing
             first.withUnsafeBufferPointer { first in
               last.withUnsafeBufferPointer { last in
                 var job = ck_attention(
-                  queries: q.baseAddress, query_stride: width, count: Int64(first.count), width: Int64(width),
-                  keys: keys.baseAddress, values: values.baseAddress, position_bytes: width * (isHalf ? 2 : 4),
+                  queries: q.baseAddress, query_stride: stride ?? width, group: Int64(group),
+                  count: Int64(first.count), width: Int64(width), keys: keys.baseAddress, values: values.baseAddress,
+                  position_bytes: width * (isHalf ? 2 : 4),
                   first: first.baseAddress, last: last.baseAddress, scale: scale, cap: 0, sinks: nil, slopes: nil,
                   out: out.baseAddress,
                   scratch: scratch.baseAddress)

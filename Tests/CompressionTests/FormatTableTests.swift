@@ -47,8 +47,7 @@ import Testing
     for format in formats {
       let bits = format.bytes(rows: 4096, columns: 4096).magnitude * 8 / (4096 * 4096)
       #expect(rows[format.name]?[1] == QuantityFormat.fixed(bits, decimals: 4))
-      let isUnstructured = format == .sparse(.unstructured(keptPermille: 500))
-      #expect(format.kernelSupport == (isUnstructured ? .none : .fast))
+      #expect(format.kernelSupport == .fast)
     }
   }
 

@@ -188,7 +188,7 @@ import Testing
       #expect(try support(.tinyLlama, name) == .fast, "\(name)")
     }
     #expect(try support(.tinyLlama, "sparse-2:4") == .fast)
-    #expect(try support(.tinyLlama, "sparse-0.5") == .none)
+    #expect(try support(.tinyLlama, "sparse-0.5") == .fast)
     #expect(try support(.tinyLlama, "bf16") == .fast)
     #expect(KernelSupport.none.sentence == "No kernel yet, not runnable here.")
   }

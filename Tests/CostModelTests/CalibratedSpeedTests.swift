@@ -99,8 +99,8 @@ import Testing
     let far = Self.rate(.attention, "f16", 4096 * 1024, 40e9)
     let book = RateBook(
       Self.calibration([Self.rate(.matvec, "q8_0", 1, 1e9), near, far]), threads: 2)
-    #expect(book.attention(.attention, .f16, width: 64) == 80e9)
-    #expect(book.attention(.attention, .f16, width: 64, cachedBytes: 1e9) == 40e9)
+    #expect(book.attention(.attention, .f16, width: 64, queries: 4) == 80e9)
+    #expect(book.attention(.attention, .f16, width: 64, queries: 4, cachedBytes: 1e9) == 40e9)
     let calibration = Self.calibration(Self.flat.rates + [near, far])
     let model = try Fixture.model("TinyLlama-1.1B")
     func attention(_ prompt: Int) throws -> Double {
@@ -114,6 +114,20 @@ import Testing
     #expect(try abs(attention(512) / (operations(512) / 80e9) - 1) < 1e-9)
     #expect(try abs(attention(4096) / (operations(4096) / 40e9) - 1) < 1e-9)
     #expect(try abs(attention(8192) / (operations(8192) / 40e9) - 1) < 1e-9)
+  }
+
+  @Test func `between two counts of heads that share a row the time per row is linear, beyond them that per head`() throws {
+    let book = RateBook(
+      Self.calibration([
+        Self.rate(.matvec, "q8_0", 1, 1e9), Self.rate(.attention, "f16", 1, 10e9, batch: 1),
+        Self.rate(.attention, "f16", 1, 40e9, batch: 8),
+      ]), threads: 2)
+    func rowTime(_ group: Int) throws -> Double {
+      Double(group) / (try #require(book.attention(.attention, .f16, width: 64, queries: group)))
+    }
+    #expect(try abs(rowTime(1) - 1 / 10e9) < 1e-15)
+    #expect(try abs(rowTime(4) - (4 * rowTime(1) + 3 * rowTime(8)) / 7) < 1e-15)
+    #expect(try abs(rowTime(16) - 2 * rowTime(8)) < 1e-15)
   }
 
   @Test func `a format that was not measured has no speed, and says so`() throws {

@@ -79,6 +79,16 @@ import Testing
     Layout(name: "fp8-block", settings: #"{"quant_method":"fp8","weight_block_size":[128,128]}"#, scaleError: 0x1p-11) {
       PackedCheckpoint.bytes(.squares)
     },
+    Layout(name: "sparse-0.5", settings: PackedCheckpoint.sparse("sparse-bitmask"), scaleError: 0) {
+      PackedCheckpoint.bitmask { $0 / 2 }
+    },
+    // Eight of 128 and sixteen of 256, found by lists.
+    Layout(name: "sparse-0.937", settings: PackedCheckpoint.sparse("sparse-bitmask"), scaleError: 0) {
+      PackedCheckpoint.bitmask { $0 / 16 }
+    },
+    Layout(name: "sparse-2:4", settings: PackedCheckpoint.sparse("sparse-24-bitmask"), scaleError: 0) {
+      PackedCheckpoint.bitmask(twoOfFour: true) { $0 / 2 }
+    },
   ]
 
   @Test(arguments: layouts)
@@ -130,6 +140,40 @@ import Testing
     } throws: { error in
       guard case ModelFileError.malformed(_, .tensor(let name, _), .wrongByteCount) = error else { return false }
       return name == "model.layers.0.self_attn.q_proj.qzeros"
+    }
+  }
+
+  @Test func `rows that keep different numbers of weights stand for their matrix`() throws {
+    let checkpoint = try PackedCheckpoint(settings: PackedCheckpoint.sparse("sparse-bitmask")) {
+      name, rows, columns, random in
+      var (_, values) = PackedCheckpoint.bitmask { $0 / 2 }(name, rows, columns, &random)
+      for index in values.indices where index / columns % 3 == 0 && index % 5 != 0 { values[index] = 0 }
+      return (PackedCheckpoint.parts(of: values, name, rows, columns, false), values)
+    }
+    defer { checkpoint.remove() }
+    let (packed, plain) = (
+      try ModelFile.open(checkpoint.folder.path), try ModelFile.open(checkpoint.plainFolder.path)
+    )
+    try withPool(2) { pool in
+      let expected = try logits(plain, try #require(plain.weights), .init(.portable), pool).map(Double.init)
+      let found = try logits(packed, try #require(packed.weights), .best, pool)
+      #expect(relativeDistance(found, expected) < 1e-4)
+    }
+  }
+
+  @Test func `a mask that names more weights than there are is refused`() throws {
+    let checkpoint = try PackedCheckpoint(settings: PackedCheckpoint.sparse("sparse-bitmask")) {
+      name, rows, columns, random in
+      var (parts, values) = PackedCheckpoint.bitmask { $0 / 2 }(name, rows, columns, &random)
+      for index in parts.indices where parts[index].name.hasSuffix(".bitmask") { parts[index].bytes[0] = 0xFF }
+      return (parts, values)
+    }
+    defer { checkpoint.remove() }
+    #expect {
+      _ = try ModelFile.open(checkpoint.folder.path)
+    } throws: { error in
+      guard case ModelFileError.malformed(_, .tensor(let name, _), .wrongByteCount) = error else { return false }
+      return name.hasSuffix("q_proj.compressed")
     }
   }
 

@@ -280,12 +280,6 @@ import Testing
         try InferenceSession(
           architecture: architecture, weights: weights, workload: Workload(), kernels: .best, pool: pool)
       }
-      let sparse = TensorInventory(tensors: [
-        TensorDescription(.tokenEmbedding, rows: 8, columns: 128, format: .sparse(.unstructured(keptPermille: 500)))
-      ])
-      #expect(throws: LanguageRuntimeError.unsupportedFormat(tensor: "token_embd.weight", format: "sparse-0.5")) {
-        try SyntheticWeights(inventory: sparse, pool: pool)
-      }
     }
   }
 

@@ -132,6 +132,9 @@ import Testing
     #expect(path.prefill.arithmetic == .decoded)
     #expect(path.doubt == .notRepacked)
     #expect(try #require(set.path(.f32)).doubt == nil)
+    let half = try #require(RuntimeFormat.keptRows(permille: 500, columns: 2048))
+    let kept = try #require(set.path(half))
+    #expect(kept.decode.arithmetic == .floats && kept.prefill.arithmetic == .decoded && kept.doubt == .keptRows)
     #expect(set.usesIntegers(.block(.q8_0), isBatch: true) == false)
   }
 }

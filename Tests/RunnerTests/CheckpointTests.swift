@@ -81,6 +81,26 @@ import Testing
     }
   }
 
+  @Test(arguments: ["sparse-0.5", "sparse-2:4"])
+  func `a sparse folder runs like the file with the same zeros, and is smaller`(variant: String) throws {
+    try folder { path in
+      _ = try Making.make(variant, to: path, calibrated: false)
+      let file = path + ".gguf"
+      _ = try Making.make(variant, to: file, calibrated: false)
+      let made = try ModelFile.open(path)
+      let name = "model.layers.1.self_attn.q_proj.weight"
+      let index = try #require(made.weights?.index(ofTensorNamed: name))
+      #expect(made.description.inventory.tensors[index].format.name == variant)
+      #expect(try Story.divergence(of: path) - Story.divergence(of: file) < 1e-6)
+      let base = "model.layers.1.self_attn.q_proj"
+      #expect(try bytes(path, base + ".compressed").count == 64 * 64)
+      #expect(try bytes(path, base + ".bitmask").count == 64 * 8)
+      if variant == "sparse-0.5" {
+        #expect(try values(path, base + ".row_offsets", Int64.self) == (0..<64).map { Int64($0 * 32) })
+      }
+    }
+  }
+
   private func decoded(_ file: ModelFile, _ name: String) throws -> [Float] {
     let weights = try #require(file.weights)
     let index = try #require(weights.index(ofTensorNamed: name))

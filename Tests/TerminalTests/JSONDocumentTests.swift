@@ -36,7 +36,8 @@ import Testing
       try expectDocumented(
         try program.run(
           "measure", "--config", model, "--full", "--prompt", "8", "--generate", "2", "--context", "16", "--samples",
-          "1", "--threads", "1", "--profile", "--json"))
+          "1", "--threads", "1", "--profile", "--power-command", "while :; do echo 40; sleep 0.01; done",
+          "--subtract-idle", "--price", "0.3", "--grid", "DE", "--json"))
       try expectDocumented(try program.run("history", "--json"))
     }
   }

@@ -4,5 +4,6 @@
 #include "affinity.h"
 #include "nvml.h"
 #include "processor.h"
+#include "system_calls.h"
 #include "topology.h"
 #endif

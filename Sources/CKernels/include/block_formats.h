@@ -47,6 +47,11 @@ enum ck_type {
   CK_FP8 = 72,
   CK_SPARSE_2_4 = 73,
   CK_SPARSE_4_8 = 74,
+
+  // Rows of which any weights are kept, in place of blocks. A row has room for the fullest one's halves, and they come
+  // first. At its end stands a bit for each column from the lowest up, or the halves' columns in 16 bits, ascending.
+  CK_KEPT_MASK = 75, // a multiple of 64 columns; at least 32 bytes behind the halves
+  CK_KEPT_LIST = 76, // at most 65,536 columns; room beyond a row's own is zeros in the last column
   CK_TYPE_COUNT = 80
 };
 

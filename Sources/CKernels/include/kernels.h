@@ -55,16 +55,17 @@ typedef struct {
   int64_t block_elements;
   int64_t block_bytes;
   int is_interleaved;   // panels of a format of floats in place of rows
-  int panel_type;       // that format
+  int panel_type;       // that format, or the one of kept rows, which have no decode
 } ck_gemm;
 
 // One pass of softmax attention: queries that share one KV head, over a cache of rows.
-//   queries [count][width], keys and values [position][...] with the given strides in bytes, out [count][width]
+//   queries [count / group][group][width], keys and values [position][...] with the given strides, out as the queries
 //   query i sees positions first[i] ..< last[i] (a causal limit and a sliding window); never an empty range.
 //   scratch holds attention_scratch_bytes(count, width) bytes.
 typedef struct {
   const float *queries;
-  size_t query_stride;      // floats between queries, also of out
+  size_t query_stride;      // floats between groups of queries, also of out
+  int64_t group;            // queries that lie one behind the other: a token's heads that share the KV head
   int64_t count;
   int64_t width;            // a multiple of 8; of 32 for a q8_0 cache
   const void *keys;
@@ -156,7 +157,7 @@ const char *ck_isa_name(enum ck_isa isa);
 // The row of an instruction set; the caller has asked ck_isa_supported. Null for a row that this architecture lacks.
 const ck_kernels *ck_kernels_for(enum ck_isa isa);
 
-// Runs the matvec of a type: its own kernel, or the one that decodes. type has a decoder.
+// Runs the matvec of a type: its own kernel, or the one that decodes. type has a decoder or is one of kept rows.
 void ck_run_matvec(const ck_kernels *kernels, int type, const void *weights, size_t row_bytes, const ck_activations *x,
                    float *y, int64_t begin, int64_t end, int64_t columns);
 // Which form of the input the type's matvec reads.
@@ -166,6 +167,12 @@ ck_decoder ck_decoder_of(const ck_kernels *kernels, int type);
 int ck_is_direct(const ck_kernels *kernels, int type);
 int64_t ck_block_elements(int type);
 int64_t ck_block_bytes(int type);
+
+// Whether the type is one of kept rows, which are no blocks; and columns first ..< first + count of such a row as floats,
+// both multiples of 64.
+int ck_is_kept(int type);
+void ck_decode_kept(int type, const void *row, size_t row_bytes, int64_t columns, int64_t first, int64_t count,
+                    float *out);
 
 // Whether panels of the type can be multiplied, and what they read: CK_INPUT_F32 or CK_INPUT_RECORDS.
 int ck_has_panels(int type);

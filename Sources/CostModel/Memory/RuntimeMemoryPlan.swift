@@ -48,8 +48,8 @@ extension RuntimeMemoryPlan {
   /// Positions that attention decodes at a time, and floats that each query keeps besides (`ck_attention`).
   package static let attentionTile = 32
   package static let attentionStateFloats = 16
-  /// Prompt tokens of one attention call; its heads share one KV head.
-  package static let attentionTokens = 8
+  /// Queries of one attention call: so many tokens of all heads that share a KV head, but at least one token.
+  package static let attentionQueries = 64
   /// Tensors start at multiples of this, as in a GGUF file.
   package static let tensorAlignment: Int64 = 32
 
@@ -73,9 +73,9 @@ extension RuntimeMemoryPlan {
     let expertRows = max(u, shape.activeExperts)
     let gateFloats = max(u * shape.feedForward, expertRows * shape.expertWidth)
     let packedTokens = (u + Self.packedTokenGroup - 1) / Self.packedTokenGroup * Self.packedTokenGroup
-    let attentionQueries = shape.headsPerKeyHead * Self.attentionTokens
+    let attentionQueries = max(Self.attentionQueries, shape.headsPerKeyHead)
     let attentionFloats =
-      attentionQueries * (Self.attentionTile + Self.attentionStateFloats) + Self.attentionTile * shape.headWidth
+      attentionQueries * (Self.attentionTile + Self.attentionStateFloats) + 2 * Self.attentionTile * shape.headWidth
 
     func floats(_ name: BufferName, _ count: Int, _ formula: String) -> Buffer { Self.floats(name, count, formula) }
     buffers =

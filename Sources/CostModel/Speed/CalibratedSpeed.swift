@@ -73,7 +73,10 @@ package struct CalibratedSpeed: SpeedModel {
     let transfer = readBandwidth > 0 ? model.cacheBytesRead / readBandwidth : 0
     let cache = model.workload.keyValueFormat
     let seen = model.cachedBytesOfLayer(positions: Double(model.middlePosition))
-    guard let rate = rates.attention(.attention, cache, width: model.headWidth, cachedBytes: seen) else {
+    guard
+      let rate = rates.attention(
+        .attention, cache, width: model.headWidth, queries: model.headsPerKeyHead, cachedBytes: seen)
+    else {
       return transfer
     }
     return max(transfer, model.attentionOperations / rate)
@@ -102,7 +105,9 @@ package struct CalibratedSpeed: SpeedModel {
     // Chunks towards the end see more and do more: weighted by their operations they end at two thirds of a long
     // prompt, and a single one at its end.
     let seen = model.cachedBytesOfLayer(positions: (2 * prompt + Double(batch)) / 3)
-    if let rate = rates.attention(.attentionPrefill, cache, width: model.headWidth, cachedBytes: seen) {
+    if let rate = rates.attention(
+      .attentionPrefill, cache, width: model.headWidth, queries: batch, cachedBytes: seen)
+    {
       time.attention = model.promptAttentionOperations / rate
     }
     time.elementwise = promptElementwise.map { model.activationBytes * prompt / $0 } ?? 0

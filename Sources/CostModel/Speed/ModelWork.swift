@@ -27,6 +27,8 @@ package struct ModelWork: Sendable {
   package var activationBytes: Double { activations.total }
   /// Elements of a head's key; the widest layer's.
   package let headWidth: Int
+  /// Heads that share a KV head; the layer's with the most.
+  package let headsPerKeyHead: Int
 
   package init(_ architecture: ModelArchitecture, _ workload: Workload) {
     self.workload = workload
@@ -47,6 +49,7 @@ package struct ModelWork: Sendable {
     stateBytes = Double(architecture.stateElements) * 4 * 2
     activations = sums.activations
     headWidth = sums.headWidth
+    headsPerKeyHead = sums.headsPerKeyHead
   }
 
   /// Keys and values of a mean layer over so many positions.
@@ -83,6 +86,7 @@ package struct ModelWork: Sendable {
     var promptOperations = 0.0
     var activations = ActivationWork()
     var headWidth = 1
+    var headsPerKeyHead = 1
 
     mutating func add(_ layer: LayerDescription, hidden: Int, prompt: Int, at position: Int) {
       for mixer in layer.mixers {
@@ -104,10 +108,12 @@ package struct ModelWork: Sendable {
       case .attention(let shape):
         (heads, widths, window) = (shape.heads, shape.keyWidth + shape.valueWidth, shape.window)
         headWidth = max(headWidth, shape.keyWidth)
+        headsPerKeyHead = max(headsPerKeyHead, shape.heads / max(1, shape.keyValueHeads))
         activations.rotation += 4 * 2 * Double(shape.heads * shape.keyWidth + shape.keyValueHeads * shape.keyWidth)
       case .latentAttention(let shape):
         (heads, widths, window) = (shape.heads, 2 * shape.keyValueRank + shape.ropeWidth, shape.window)
         headWidth = max(headWidth, shape.keyValueRank)
+        headsPerKeyHead = max(headsPerKeyHead, shape.heads)
       case .recurrent(let state):
         decodeOperations += 2 * Double(state.multiplyAddsPerToken)
         promptOperations += 2 * Double(state.multiplyAddsPerToken) * Double(prompt)

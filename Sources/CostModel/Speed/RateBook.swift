@@ -24,8 +24,8 @@ package struct RateBook: Sendable {
   private let all: [Calibration.Rate]
   private let products: [String: RateCurve]
   private let batchedProducts: [String: [(batch: Int, curve: RateCurve)]]
-  private let attentionRates: [KeyValueFormat: [(width: Int, curve: RateCurve)]]
-  private let promptAttentionRates: [KeyValueFormat: [(width: Int, curve: RateCurve)]]
+  private let attentionRates: [KeyValueFormat: [AttentionRates]]
+  private let promptAttentionRates: [KeyValueFormat: [AttentionRates]]
   private let overheads: [Calibration.Overhead]
 
   /// - Parameter threads: the count wanted; the nearest one with matrix-vector rates is taken.
@@ -39,8 +39,7 @@ package struct RateBook: Sendable {
     promptAttentionRates = Self.attentionRates(all, .attentionPrefill)
     products = Self.byFormat(all, .matvec).mapValues(RateCurve.init)
     batchedProducts = Self.byFormat(all, .gemm).mapValues { rates in
-      Dictionary(grouping: rates, by: \.batch).map { (batch: $0.key, curve: RateCurve($0.value)) }
-        .sorted { $0.batch < $1.batch }
+      RateCurve.byBatch(rates)
     }
   }
 
@@ -61,8 +60,11 @@ package struct RateBook: Sendable {
 
   /// - Parameter format: the name of a `RuntimeFormat`.
   package func matvec(_ format: String, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard let curve = products[format] else { throw Self.notMeasured(format) }
-    return curve.rate(at: jobBytes)
+    if let curve = products[format] { return curve.rate(at: jobBytes) }
+    guard let kept = SparsePattern.keptPermille(of: format),
+      let rate = KeptRates(products, jobBytes: jobBytes).rate(keptPermille: kept)
+    else { throw Self.notMeasured(format) }
+    return rate
   }
 
   /// Operations per second of a product with `batch` vectors.
@@ -70,17 +72,22 @@ package struct RateBook: Sendable {
   /// Between two measured counts, of which one vector is the least, the time per weight is linear in the count: first the
   /// bytes limit it, then the arithmetic. Beyond the largest the rate is constant.
   package func gemm(_ format: String, batch: Double, jobBytes: Double) throws(NoSpeed) -> Rate {
-    guard let curves = batchedProducts[format], let last = curves.last
+    guard let curves = batchedProducts[format] ?? KeptRates.nearest(to: format, in: batchedProducts),
+      let last = curves.last
     else { throw Self.notMeasured(format) }
     guard batch < Double(last.batch) else { return last.curve.rate(at: jobBytes) }
     var points = curves.map { (batch: Double($0.batch), rate: $0.curve.rate(at: jobBytes)) }
-    let kernel =
-      BlockFormat(rawValue: format).map(RuntimeFormat.init) ?? RuntimeFormat.groups.first { $0.name == format }
-    if let kernel, var one = products[format]?.rate(at: jobBytes) {
+    if let kernel = RuntimeFormat.named(format), var one = try? matvec(format, jobBytes: jobBytes) {
       one.perSecond *= 2 * Double(kernel.elementsPerBlock) / Double(kernel.bytesPerBlock)
       points.insert((1, one), at: 0)
     }
-    guard let upper = points.firstIndex(where: { batch <= $0.batch }), upper > 0 else { return points[0].rate }
+    return Self.rate(of: points, at: batch)
+  }
+
+  /// The time per byte is linear between two counts of vectors that meet it; outside of all the rate is constant.
+  private static func rate(of points: [(batch: Double, rate: Rate)], at batch: Double) -> Rate {
+    guard let upper = points.firstIndex(where: { batch <= $0.batch }) else { return points[points.count - 1].rate }
+    guard upper > 0 else { return points[0].rate }
     let (low, high) = (points[upper - 1], points[upper])
     let share = (batch - low.batch) / (high.batch - low.batch)
     let time = (1 - share) * low.batch / low.rate.perSecond + share * high.batch / high.rate.perSecond
@@ -97,26 +104,39 @@ package struct RateBook: Sendable {
 
   /// Operations per second of attention with heads of about that width; of another cache format when need be.
   ///
+  /// - Parameter queries: heads that share a KV head, so that each cached row is read once for all of them; of a prompt,
+  ///   whose tokens share the rows too, its tokens.
   /// - Parameter cachedBytes: keys and values of a layer that are seen: many come from farther away than few.
   package func attention(
-    _ operation: Calibration.Rate.Operation, _ format: KeyValueFormat, width: Int, cachedBytes: Double = 0
+    _ operation: Calibration.Rate.Operation, _ format: KeyValueFormat, width: Int, queries: Int,
+    cachedBytes: Double = 0
   ) -> Double? {
     let table = operation == .attention ? attentionRates : promptAttentionRates
-    let points = table[format] ?? table[.f16]
-    return points?.min { Self.distance($0.width, width) < Self.distance($1.width, width) }?
-      .curve.rate(at: cachedBytes).perSecond
+    let nearest = (table[format] ?? table[.f16])?.min {
+      Self.distance($0.width, width) < Self.distance($1.width, width)
+    }
+    return nearest.map { rates in
+      let points = rates.curves.map { (batch: Double($0.batch), rate: $0.curve.rate(at: cachedBytes)) }
+      return Self.rate(of: points, at: Double(queries)).perSecond
+    }
+  }
+
+  /// Rates of one width of head by the queries that share a cached row.
+  private struct AttentionRates {
+    let width: Int
+    let curves: [(batch: Int, curve: RateCurve)]
   }
 
   private static func attentionRates(
     _ rates: [Calibration.Rate], _ operation: Calibration.Rate.Operation
-  ) -> [KeyValueFormat: [(width: Int, curve: RateCurve)]] {
+  ) -> [KeyValueFormat: [AttentionRates]] {
     var result: [KeyValueFormat: [Calibration.Rate]] = [:]
     for rate in rates where rate.operation == operation {
       if let format = KeyValueFormat(rawValue: rate.format) { result[format, default: []].append(rate) }
     }
     return result.mapValues { rates in
-      Dictionary(grouping: rates, by: \.columns).map { (width: $0.key, curve: RateCurve($0.value)) }
-        .sorted { $0.width < $1.width }
+      Dictionary(grouping: rates, by: \.columns)
+        .map { AttentionRates(width: $0.key, curves: RateCurve.byBatch($0.value)) }.sorted { $0.width < $1.width }
     }
   }
 
@@ -130,6 +150,12 @@ package struct RateBook: Sendable {
 /// Rates of one kernel by the bytes of a job.
 struct RateCurve: Sendable {
   private let points: [(logSize: Double, rate: RateBook.Rate)]
+
+  /// One curve for each count of vectors.
+  static func byBatch(_ rates: [Calibration.Rate]) -> [(batch: Int, curve: RateCurve)] {
+    Dictionary(grouping: rates, by: \.batch).map { (batch: $0.key, curve: RateCurve($0.value)) }
+      .sorted { $0.batch < $1.batch }
+  }
 
   init(_ rates: [Calibration.Rate]) {
     points = rates.map { (Logarithm.natural(Double(max(1, $0.operandBytes))), RateBook.Rate($0)) }

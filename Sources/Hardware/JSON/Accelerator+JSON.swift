@@ -34,7 +34,7 @@ extension Accelerator {
 }
 
 extension PowerSensor.Kind: CaseIterable {
-  package static var allCases: [Self] { [.rapl, .hwmon, .battery, .nvml] }
+  package static var allCases: [Self] { [.rapl, .perf, .msr, .hwmon, .battery, .nvml] }
 }
 
 extension PowerSensor {

@@ -11,8 +11,10 @@ enum NVIDIADevices: Sendable {
     var memoryFree: Known<ByteCount>
     var capability: String?
     var powerLimit: Known<Power>
-    var hasPower: Bool
+    var power: Power?
     var energy: Energy?
+
+    var hasPower: Bool { power != nil }
   }
 
   case devices([Device])
@@ -61,7 +63,7 @@ extension NVIDIADevices.Device {
       device.has_power_limit != 0
       ? .exact(Power(watts: Double(device.power_limit_milliwatts) / 1000), .measured, source: "NVML power limit")
       : .unknown(reason: "NVML does not tell this device's power limit")
-    hasPower = device.has_power != 0
+    power = device.has_power != 0 ? Power(watts: Double(device.power_milliwatts) / 1000) : nil
     energy = device.has_energy != 0 ? Energy(joules: Double(device.energy_millijoules) / 1000) : nil
   }
 }

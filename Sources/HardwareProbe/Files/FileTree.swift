@@ -72,6 +72,28 @@ package struct FileTree: Sendable {
     }
   }
 
+  /// Eight bytes of a device's file at an offset, in this machine's order (`/dev/cpu/0/msr`).
+  func word(_ path: String, at offset: UInt64) throws(ReadFailure) -> UInt64 {
+    switch storage {
+    case .folder(let root): return try Self.word(root + path, at: offset)
+    case .recording(let base, _): return try base.word(path, at: offset)
+    case .memory(let files):
+      let bytes = try (files[path] ?? .failure(.notFound)).get()
+      guard let start = Int(exactly: offset), start <= bytes.count - 8 else { throw ReadFailure(errno: EIO) }
+      return bytes[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+  }
+
+  private static func word(_ path: String, at offset: UInt64) throws(ReadFailure) -> UInt64 {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw ReadFailure(errno: errno) }
+    defer { close(descriptor) }
+    var value: UInt64 = 0
+    let count = pread(descriptor, &value, 8, off_t(clamping: offset))
+    guard count == 8 else { throw ReadFailure(errno: count < 0 ? errno : EIO) }
+    return value
+  }
+
   /// The names in a folder, sorted; empty when it cannot be listed.
   package func names(in folder: String) -> [String] {
     switch storage {

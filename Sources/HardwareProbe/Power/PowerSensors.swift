@@ -9,7 +9,9 @@ struct PowerSensors {
   let notes: [String]
 
   init(_ files: FileTree, nvidia: NVIDIADevices) {
-    found = Self.powercap(files) + Self.monitors(files) + Self.batteries(files) + Self.nvidia(nvidia)
+    found =
+      Self.powercap(files) + Self.events(files) + Self.registers(files) + Self.monitors(files) + Self.batteries(files)
+      + Self.nvidia(nvidia)
     let reason = files.exists("/sys/class/powercap") ? "holds no energy counter" : "is not there"
     notes =
       found.isEmpty
@@ -18,20 +20,20 @@ struct PowerSensors {
   }
 
   /// What a reading of the file says: nil when it can be read.
-  private static func obstacle(_ files: FileTree, _ path: String) -> String? {
+  private static func obstacle(_ files: FileTree, _ path: String, remedy: String) -> String? {
     do {
       let text = String(decoding: try files.bytes(path), as: UTF8.self).trimmed
       return Double(text) == nil ? "it holds no number" : nil
     } catch {
-      return error == .permissionDenied
-        ? "this user may not read it; make it readable for this user" : error.description
+      return error == .permissionDenied ? "this user may not read it; \(remedy)" : error.description
     }
   }
 
   private static func sensor(
-    _ files: FileTree, _ kind: PowerSensor.Kind, _ domain: String, _ path: String, covers: String, range: Energy? = nil
+    _ files: FileTree, _ kind: PowerSensor.Kind, _ domain: String, _ path: String, covers: String, range: Energy? = nil,
+    remedy: String = MonitorSources.remedy
   ) -> PowerSensor {
-    let obstacle = obstacle(files, path)
+    let obstacle = obstacle(files, path, remedy: remedy)
     return PowerSensor(
       kind: kind, domain: domain, path: path, isReadable: obstacle == nil, reason: obstacle ?? covers,
       counterRange: range)
@@ -40,25 +42,50 @@ struct PowerSensors {
   /// RAPL zones (Linux, Documentation/power/powercap/powercap.rst).
   private static func powercap(_ files: FileTree) -> [PowerSensor] {
     PowerZone.all(files).map {
-      sensor(files, .rapl, $0.name, $0.path, covers: "energy counter of \($0.name)", range: $0.range)
+      sensor(
+        files, .rapl, $0.name, $0.path, covers: "energy counter of \($0.name)", range: $0.range,
+        remedy: RAPLZones.remedy)
+    }
+  }
+
+  /// RAPL once more as events: whether the kernel lets this user count them is asked on this machine, and told by its
+  /// setting on a recorded one.
+  private static func events(_ files: FileTree) -> [PowerSensor] {
+    let events = PerfEvents.present(files)
+    let opened = files.isHost && !events.isEmpty ? PerfEvents.sources(files, open: PerfEvents.kernel).sources : []
+    return events.map { event in
+      let isAllowed =
+        files.isHost
+        ? opened.contains { $0.name.hasPrefix(event) && (try? $0.read(0)) != nil }
+        : files.int("/proc/sys/kernel/perf_event_paranoid").map { $0 <= 0 } ?? false
+      return PowerSensor(
+        kind: .perf, domain: event, path: PerfEvents.path(event), isReadable: isAllowed,
+        reason: isAllowed ? "energy counter, as an event" : "this user may not count it; \(PerfEvents.remedy)")
+    }
+  }
+
+  /// RAPL once more as registers.
+  private static func registers(_ files: FileTree) -> [PowerSensor] {
+    EnergyRegisters.packages(files).filter { files.exists(EnergyRegisters.path($0.cpu)) }.map { package, cpu in
+      let finding = EnergyRegisters.sources(files)
+      let isReadable = finding.sources.contains { $0.name == "package-\(package)" && (try? $0.read(0)) != nil }
+      return PowerSensor(
+        kind: .msr, domain: "package-\(package)", path: EnergyRegisters.path(cpu), isReadable: isReadable,
+        reason: isReadable
+          ? "energy counter of package-\(package), as a register"
+          : finding.obstacle ?? "no energy register of this processor is known")
     }
   }
 
   /// Power, energy, and rails with voltage and current (Linux, Documentation/hwmon/sysfs-interface.rst).
   private static func monitors(_ files: FileTree) -> [PowerSensor] {
-    let folder = "/sys/class/hwmon"
-    return files.names(in: folder).flatMap { monitor -> [PowerSensor] in
-      let path = "\(folder)/\(monitor)"
-      let chip = files.text("\(path)/name") ?? monitor
-      let names = files.names(in: path)
+    MonitorSources.chips(files).flatMap { monitor -> [PowerSensor] in
+      let (path, chip, names) = (monitor.path, monitor.name, monitor.files)
       let direct = names.filter {
         ($0.hasPrefix("power") && ($0.hasSuffix("_input") || $0.hasSuffix("_average")))
           || ($0.hasPrefix("energy") && $0.hasSuffix("_input"))
       }
-      let rails = names.filter { $0.hasPrefix("curr") && $0.hasSuffix("_input") }.compactMap { current -> String? in
-        let channel = current.dropFirst(4).dropLast(6)
-        return direct.contains("power\(channel)_input") || !names.contains("in\(channel)_input") ? nil : "in\(channel)"
-      }
+      let rails = MonitorSources.railChannels(monitor).filter { !direct.contains("power\($0)_input") }.map { "in\($0)" }
       return direct.map { name in
         let stem = name.prefix { $0 != "_" }
         let label = files.text("\(path)/\(stem)_label") ?? String(stem)
@@ -75,11 +102,13 @@ struct PowerSensors {
   }
 
   private static func batteries(_ files: FileTree) -> [PowerSensor] {
-    let folder = "/sys/class/power_supply"
-    return files.names(in: folder).filter { files.text("\(folder)/\($0)/type") == "Battery" }.map { name in
-      let power = "\(folder)/\(name)/power_now"
-      let path = files.exists(power) ? power : "\(folder)/\(name)/current_now"
-      return sensor(files, .battery, name, path, covers: "power of the whole machine while it runs on the battery")
+    BatterySources.names(files).map { name in
+      let folder = "/sys/class/power_supply/\(name)"
+      let path = ["power_now", "current_now", "energy_now"].map { "\(folder)/\($0)" }.first(where: files.exists)
+      let rest = BatterySources.isDischarging(files, name) ? "" : ", which it does not now: unplug the charger"
+      return sensor(
+        files, .battery, name, path ?? "\(folder)/power_now",
+        covers: "power of the whole machine while it runs on the battery\(rest)")
     }
   }
 
@@ -93,31 +122,6 @@ struct PowerSensors {
         kind: .nvml, domain: device.name, path: "NVML device \(index)",
         isReadable: device.energy != nil || device.hasPower,
         reason: reason)
-    }
-  }
-}
-
-/// A zone of the kernel's power capping framework with an energy counter.
-struct PowerZone: Equatable {
-  var name: String
-  /// The file of the counter, in microjoules.
-  var path: String
-  /// Where the counter starts again from zero.
-  var range: Energy?
-
-  /// Zones by folder name: `intel-rapl:0`, its part `intel-rapl:0:1`, and the same package again by another route
-  /// (`intel-rapl-mmio:0`), which is left out.
-  static func all(_ files: FileTree) -> [PowerZone] {
-    let folder = "/sys/class/powercap"
-    return files.names(in: folder).filter { $0.contains(":") && !$0.contains("mmio") }.compactMap { zone in
-      guard let name = files.text("\(folder)/\(zone)/name") else { return nil }
-      // A part's name repeats in every package: `package-1 dram`.
-      let parent = zone.split(separator: ":").count > 2 ? zone.lastIndex(of: ":").map { zone[..<$0] } : nil
-      let owner = parent.flatMap { files.text("\(folder)/\($0)/name") }
-      let microjoules = files.double("\(folder)/\(zone)/max_energy_range_uj").flatMap { $0 > 0 ? $0 : nil }
-      return PowerZone(
-        name: owner.map { "\($0) \(name)" } ?? name, path: "\(folder)/\(zone)/energy_uj",
-        range: microjoules.map { Energy(joules: $0 / 1e6) })
     }
   }
 }

@@ -143,6 +143,7 @@ struct CheckpointConfiguration {
         "bnb_4bit_use_double_quant": .bool(isDouble), "bnb_4bit_compute_dtype": "float16",
         "bnb_4bit_quant_storage": "uint8",
       ]
+    case .sparse(let pattern): return KeptParts.configuration(pattern)
     default: return nil
     }
   }

@@ -110,7 +110,7 @@ struct CheckpointPlan {
   private func isLinear(_ index: Int) -> Bool {
     guard model.description.inventory.tensors[index].isLinearLayer else { return false }
     switch request.variant.storage {
-    case .linearLayers(.normalFloat4): return true
+    case .linearLayers(.normalFloat4), .linearLayers(.sparse): return true
     default: return model.packings[model.description.inventory.fileNames[index]] != nil
     }
   }
@@ -144,6 +144,10 @@ struct CheckpointPlan {
       case (.normalFloat4(let isDouble), _):
         return NormalFloats.parts(
           base, rows: Int(tensor.rows), columns: Int(tensor.columns), isDouble: isDouble,
+          values: try values(of: index, source))
+      case (.sparse(let pattern), _):
+        return KeptParts.parts(
+          base, rows: Int(tensor.rows), columns: Int(tensor.columns), pattern: pattern,
           values: try values(of: index, source))
       default: break
       }

@@ -32,7 +32,7 @@ struct Sparsifier: LayerMethod {
   private func thin(_ row: UnsafeMutableBufferPointer<Float>, _ scale: [Float]) {
     switch pattern {
     case .unstructured(let kept):
-      keep((row.count * Int(kept) + 500) / 1000, of: row.indices, row, scale)
+      keep(SparsePattern.kept(permille: Int(kept), of: row.count), of: row.indices, row, scale)
     case .structured(let kept, let group):
       for start in stride(from: 0, to: row.count, by: Int(group)) {
         let range = start..<min(start + Int(group), row.count)

@@ -11,12 +11,18 @@ struct KernelPathsFace {
 
   let set: KernelSet
 
-  private var paths: [KernelPath] { BlockFormat.allCases.compactMap(set.path) }
+  /// Those of GGUF files, those of checkpoints, and rows that keep half of their weights or a twentieth.
+  private var paths: [KernelPath] {
+    let kept = [500, 50].compactMap {
+      RuntimeFormat.keptRows(permille: $0, columns: RuntimeFormat.referenceColumns)
+    }
+    return (BlockFormat.allCases.map(RuntimeFormat.init) + RuntimeFormat.groups + kept).compactMap(set.path)
+  }
 
   var members: [JSON.Member] {
     let rows = paths.map { path -> JSON in
       [
-        "format": .string(path.format.rawValue), "elementsPerBlock": .integer(Int64(path.format.elementsPerBlock)),
+        "format": .string(path.format.name), "elementsPerBlock": .integer(Int64(path.format.elementsPerBlock)),
         "bitsPerWeight": .number(path.format.bitsPerWeight), "decode": Self.json(path.decode),
         "prefill": Self.json(path.prefill), "doubt": path.doubt.map { .string($0.rawValue) } ?? .null,
         "reason": path.doubt.map { .string($0.sentence) } ?? .null,
@@ -43,7 +49,7 @@ struct KernelPathsFace {
     for path in paths {
       let doubt = path.doubt.map { StyledText($0.rawValue.replacing("-", with: " "), .caution) }
       table.append([
-        StyledText(path.format.rawValue), StyledText("\(path.format.elementsPerBlock)"),
+        StyledText(path.format.name), StyledText("\(path.format.elementsPerBlock)"),
         StyledText(QuantityFormat.threeDigits(path.format.bitsPerWeight)), Self.cell(path.decode),
         Self.cell(path.prefill), doubt ?? StyledText("–", .faint),
       ])

@@ -45,6 +45,8 @@ struct MeasureCommand: ParsableCommand {
         anprobe measure model.gguf --profile
         anprobe measure large.gguf --draft small.gguf --draft-tokens 4
         anprobe measure model.gguf --json
+        anprobe measure tinyllama-1.1b --variant q4_0 --full --subtract-idle --price 0.30 --grid DE
+        anprobe measure model.gguf --power-command 'stdbuf -oL read-my-plug' --json
       """)
 
   @OptionGroup var model: ModelOptions
@@ -67,6 +69,8 @@ struct MeasureCommand: ParsableCommand {
   var promptText: String?
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var runOptions: RunOptions
+  @OptionGroup var meter: MeterOptions
+  @OptionGroup var tariff: TariffOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -86,6 +90,7 @@ struct MeasureCommand: ParsableCommand {
     if drafting.draft != nil { return try measureDraft(console) }
     var options = runOptions.options(console)
     options.profiles = profile
+    meter.apply(to: &options)
     options.adapters = adapters.map(AdapterReference.init(parsing:))
     let measurement: Measurement
     do {
@@ -97,9 +102,10 @@ struct MeasureCommand: ParsableCommand {
       throw error
     }
     if common.json {
-      console.answer(command: "measure", measurement.members)
+      let bill = tariff.json(EnergyBill(perToken: measurement.energyPerToken))
+      console.answer(command: "measure", measurement.members + [.init("bill", bill)])
     } else {
-      MeasureFace(measurement: measurement).show(console)
+      MeasureFace(measurement: measurement, tariff: tariff).show(console)
       if let profile = measurement.profile { ProfileFace(profile: profile).show(console) }
     }
     if !measurement.isComplete { throw ExitStatus.failure }
@@ -129,6 +135,7 @@ struct MeasureCommand: ParsableCommand {
 /// A measurement for people.
 struct MeasureFace {
   let measurement: Measurement
+  let tariff: TariffOptions
 
   func show(_ console: Console) {
     let weights = measurement.isSynthetic ? "synthetic weights" : "the file's weights"
@@ -145,7 +152,9 @@ struct MeasureFace {
     addShare(&table)
     console.answer(table)
     let threads = measurement.threadsReason.map { ["Threads: \(measurement.threads), \($0)"] } ?? []
-    console.answer([""] + threads + memory + [energy] + measurement.warnings.map { "Mind: \($0.message)" })
+    console.answer([""] + threads + memory + [""])
+    console.answer(MeasuredEnergyFace(measurement: measurement, tariff: tariff).lines)
+    console.answer(measurement.warnings.map { "Mind: \($0.message)" })
     if !measurement.isComplete { console.answer(["Interrupted: these are the samples taken until then."]) }
   }
 
@@ -170,10 +179,5 @@ struct MeasureFace {
   private var memory: [String] {
     let peak = measurement.peakResident.value.map(\.description) ?? "unknown: \(measurement.peakResident.reason ?? "")"
     return ["Allocated \(measurement.allocated)", "Peak resident \(peak)"]
-  }
-
-  private var energy: String {
-    let value = measurement.energyPerToken
-    return "Energy per token \(value.value.map(\.description) ?? "unknown: \(value.reason ?? "")")"
   }
 }

@@ -33,6 +33,7 @@ static const char *const names[CK_TYPE_COUNT] = {
   [CK_MXFP4] = "mxfp4", [CK_INT4_G32] = "int4_g32", [CK_INT4_G64] = "int4_g64", [CK_INT4_G128] = "int4_g128",
   [CK_UINT8_G32] = "uint8_g32", [CK_UINT8_G128] = "uint8_g128", [CK_INT8_G128] = "int8_g128", [CK_NF4] = "nf4",
   [CK_FP4] = "fp4", [CK_FP8] = "fp8", [CK_SPARSE_2_4] = "sparse_2_4", [CK_SPARSE_4_8] = "sparse_4_8",
+  [CK_KEPT_MASK] = "kept_mask", [CK_KEPT_LIST] = "kept_list",
 };
 
 // Where a block's half-precision scales stand; −1 for none.
@@ -100,7 +101,39 @@ typedef struct {
   double largest;
 } matrix;
 
+// Rows of which about a third of the weights is kept, with room for one more than the fullest has.
+static matrix random_kept_matrix(int type, int64_t rows, int64_t columns) {
+  matrix m = {.type = type, .rows = rows, .columns = columns};
+  m.decoded = calloc((size_t)(rows * columns), sizeof(float));
+  uint64_t room = 1;
+  for (int64_t row = 0; row < rows; row++) {
+    uint64_t kept = 1;
+    for (int64_t k = 0; k < columns; k++) {
+      float value = ck_half_to_float(ck_float_to_half(random_float(0.02f)));
+      if (random_word() % 3 == 0) m.decoded[row * columns + k] = value, kept++;
+      m.largest = larger(fabs((double)value), m.largest);
+    }
+    room = kept > room ? kept : room;
+  }
+  m.row_bytes = room * (type == CK_KEPT_MASK ? 2 : 4) + (type == CK_KEPT_MASK ? (size_t)columns / 8 : 0);
+  m.blocks = calloc((size_t)rows, m.row_bytes);
+  for (int64_t row = 0; row < rows; row++) {
+    uint8_t *bytes = m.blocks + (size_t)row * m.row_bytes;
+    uint16_t *values = (uint16_t *)(void *)bytes, *places = values + room;
+    for (size_t i = 0; type == CK_KEPT_LIST && i < room; i++) places[i] = (uint16_t)(columns - 1);
+    for (int64_t k = 0; k < columns; k++) {
+      float value = m.decoded[row * columns + k];
+      if (value == 0) continue;
+      *values++ = ck_float_to_half(value);
+      if (type == CK_KEPT_LIST) *places++ = (uint16_t)k;
+      if (type == CK_KEPT_MASK) bytes[room * 2 + (size_t)k / 8] |= (uint8_t)(1 << k % 8);
+    }
+  }
+  return m;
+}
+
 static matrix random_matrix(int type, int64_t rows, int64_t columns) {
+  if (ck_is_kept(type)) return random_kept_matrix(type, rows, columns);
   matrix m = {.type = type, .rows = rows, .columns = columns, .blocks = random_blocks(type, rows * columns)};
   m.row_bytes = (size_t)(columns / ck_block_elements(type) * ck_block_bytes(type));
   m.decoded = malloc((size_t)(rows * columns) * sizeof(float));
@@ -236,7 +269,8 @@ static double gemm_error(const matrix *m, const float *y, const double *x, int64
 }
 
 static void compare_gemms(const ck_kernels *row) {
-  static const int types[] = {CK_F32, CK_F16, CK_BF16, CK_Q8_0, CK_Q4_0, CK_Q4_K, CK_Q6_K, CK_Q2_K};
+  static const int types[] = {CK_F32, CK_F16, CK_BF16, CK_Q8_0, CK_Q4_0, CK_Q4_K, CK_Q6_K, CK_Q2_K, CK_KEPT_MASK,
+                              CK_KEPT_LIST};
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
     enum { TOKENS = 7, ROWS = 83 };
     matrix m = random_matrix(types[i], ROWS, 512);
@@ -248,7 +282,7 @@ static void compare_gemms(const ck_kernels *row) {
       .weights = m.blocks, .row_bytes = m.row_bytes, .decode = ck_decoder_of(row, m.type), .packed = pack,
       .tokens = TOKENS, .columns = m.columns, .y = y, .y_stride = ROWS + 1,
       .scratch = aligned_alloc(64, ck_gemm_scratch_bytes(row)), .block_elements = ck_block_elements(m.type),
-      .block_bytes = ck_block_bytes(m.type),
+      .block_bytes = ck_block_bytes(m.type), .panel_type = m.type,
     };
     row->gemm(&job, 2, ROWS);
     report(row, "gemm", names[m.type], gemm_error(&m, y, exact, TOKENS, 2, ROWS));
@@ -346,7 +380,7 @@ static void compare_attention(const ck_kernels *row, int type, void (*kernel)(co
   for (int64_t width = type == CK_Q8_0 ? 32 : 8; width <= 128; width *= 2) {
     float *keys, *values, out[5 * 128];
     ck_attention job = {
-      .queries = random_floats(5 * width, 3), .query_stride = (size_t)width, .count = 5, .width = width,
+      .queries = random_floats(5 * width, 3), .query_stride = (size_t)width, .group = 1, .count = 5, .width = width,
       .keys = cache_rows(type, 77, width, &keys), .values = cache_rows(type, 77, width, &values),
       .position_bytes = (size_t)(width / ck_block_elements(type) * ck_block_bytes(type)), .first = first, .last = last,
       .scale = 1 / sqrtf((float)width), .cap = 20, .sinks = sinks, .slopes = slopes, .out = out,
