@@ -17,6 +17,8 @@ package struct Workload: Sendable, Hashable {
   package var hasFlashAttention: Bool
   /// Products that decode packed weights on the way; without them an engine unpacks in many small operations.
   package var hasFusedKernels = true
+  /// Tokens that a draft puts behind each sequence's last one at most, to be judged in the same pass.
+  package var draftTokens = 0
 
   package init(
     promptTokens: Int = 512, generatedTokens: Int = 128, contextTokens: Int = 4096, sequences: Int = 1,

@@ -36,21 +36,27 @@ struct AttentionPass: @unchecked Sendable {
 
   func run(_ batch: Batch, on pool: ThreadPool) {
     let splits = max(1, min(headsPerKeyHead, pool.count / (attention.keyValueHeads * batch.parts.count)))
-    let items = batch.parts.flatMap { $0.tokens.count == 1 ? tokenItems($0, splits: splits) : chunkItems($0) }
+    let items = batch.parts.flatMap { part in
+      isByToken(part)
+        ? (0..<part.tokens.count).flatMap { tokenItems(part, at: $0, splits: splits) } : chunkItems(part)
+    }
     pool.forEachChunk(of: items.count, grain: 1) { thread, range in
       for index in range { run(items[index], thread: thread) }
     }
   }
 
+  /// Tokens that the products treat as each alone (`Products.fewTokens`) have the sums of each alone here too.
+  private func isByToken(_ part: Batch.Part) -> Bool { part.tokens.count <= Products.fewTokens }
+
   /// One token: the heads of a group go together, in parts where there are fewer KV heads than threads.
-  private func tokenItems(_ part: Batch.Part, splits: Int) -> [Item] {
+  private func tokenItems(_ part: Batch.Part, at start: Int, splits: Int) -> [Item] {
     let size = (headsPerKeyHead + splits - 1) / splits
     return (0..<attention.keyValueHeads * splits).compactMap { index in
       let head = index % splits * size
       guard head < headsPerKeyHead else { return nil }
       return Item(
-        part: part, head: index / splits * headsPerKeyHead + head, heads: min(size, headsPerKeyHead - head), start: 0,
-        tokens: 1)
+        part: part, head: index / splits * headsPerKeyHead + head, heads: min(size, headsPerKeyHead - head),
+        start: start, tokens: 1)
     }
   }
 

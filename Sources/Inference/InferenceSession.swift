@@ -17,8 +17,10 @@ package final class InferenceSession {
   let buffers: RuntimeBuffers
   /// What the copy of the file's matrices in interleaved rows takes; zero where there is none.
   package let repackedBytes: ByteCount
-  /// Tokens in each sequence's cache.
-  private var lengths: [Int]
+  /// The tokens in each sequence's cache.
+  var histories: [[Int32]]
+  /// Names the weights; see `PromptCache`.
+  let weightsDigest: String
   /// Rows of the last pass whose logits are asked for.
   private var lastRows = [0]
   /// Positions that one sequence may take.
@@ -41,6 +43,7 @@ package final class InferenceSession {
     buffers = try RuntimeBuffers(plan: plan)
     let shape = RuntimeShape(architecture)
     let ordered = try OrderedWeights.ordering(weights, of: architecture, on: pool)
+    weightsDigest = Self.digest(of: weights)
     let ready = try InterleavedWeights.repacking(ordered, of: architecture, for: kernels, on: pool)
     repackedBytes = (ready as? InterleavedWeights)?.allocated ?? .zero
     let model = try PreparedModel(
@@ -57,29 +60,22 @@ package final class InferenceSession {
     // A learnt position table ends where it ends.
     let learnt = model.positions.map { max(0, $0.rows - architecture.forward.positionOffset) }
     contextTokens = min(workload.contextTokens, learnt ?? .max)
-    lengths = [Int](repeating: 0, count: max(1, workload.sequences))
+    histories = [[Int32]](repeating: [], count: max(1, workload.sequences))
   }
 
   /// Bytes that this session allocated, beside the weights.
   package var allocatedWithoutWeights: ByteCount { buffers.allocated }
 
   /// Tokens in the cache of a sequence.
-  package func length(sequence: Int = 0) -> Int { lengths[sequence] }
+  package func length(sequence: Int = 0) -> Int { histories[sequence].count }
 
   /// Forgets a sequence's tokens from `length` on.
   package func truncate(to length: Int = 0, sequence: Int = 0) {
-    lengths[sequence] = min(lengths[sequence], max(0, length))
+    histories[sequence].removeLast(max(0, histories[sequence].count - max(0, length)))
   }
 
   /// Sequences that the session has caches for.
-  package var sequences: Int { lengths.count }
-
-  /// Makes a sequence begin with all that another one holds, as if it had run the same tokens.
-  package func copy(sequence source: Int, to target: Int) {
-    guard source != target else { return }
-    transformer.cache.copy(source, to: target, positions: lengths[source])
-    lengths[target] = lengths[source]
-  }
+  package var sequences: Int { histories.count }
 
   /// Runs tokens behind those in the cache and gives the logits (vocabulary) of the last one.
   ///
@@ -91,6 +87,23 @@ package final class InferenceSession {
   ) throws(LanguageRuntimeError) -> UnsafeMutableBufferPointer<Float> {
     try run(tokens, sequence: sequence)
     return headLogits()[0]
+  }
+
+  /// Runs tokens behind those in the cache and gives the logits (vocabulary) of the last `rows` of them.
+  ///
+  /// - Precondition: the plan has room for as many logits (`RuntimeMemoryPlan.logitRows`).
+  /// - Throws: `LanguageRuntimeError.contextFull`, `.tokenOutOfRange`.
+  package func logits(
+    after tokens: [Int32], rows: Int
+  ) throws(LanguageRuntimeError) -> [UnsafeMutableBufferPointer<Float>] {
+    try check(tokens, sequence: 0)
+    // Those that are asked for share the last pass.
+    let ahead = tokens.count - min(tokens.count, max(rows, (tokens.count - 1) % plan.microBatch + 1))
+    for chunk in chunks(of: tokens[..<ahead]) { run(Batch(chunk, at: length(), of: 0)) }
+    let rest = tokens[ahead...]
+    run(Batch(rest, at: length(), of: 0))
+    lastRows = Array(rest.count - rows..<rest.count)
+    return headLogits()
   }
 
   /// Runs tokens without asking for logits: all of a prompt but its end.
@@ -128,8 +141,10 @@ package final class InferenceSession {
       // What does not fit into one pass runs ahead, so that all sequences end in the last one.
       let own = inputs.count == 1 ? plan.microBatch : 1
       let ahead = fits ? 0 : (tokens.count - 1) / own * own
-      for chunk in chunks(of: tokens[..<ahead]) { run(Batch(chunk, at: lengths[sequence], of: sequence), layers) }
-      batch.append(tokens[ahead...], at: lengths[sequence], of: sequence)
+      for chunk in chunks(of: tokens[..<ahead]) {
+        run(Batch(chunk, at: length(sequence: sequence), of: sequence), layers)
+      }
+      batch.append(tokens[ahead...], at: length(sequence: sequence), of: sequence)
     }
     run(batch, layers)
   }
@@ -137,7 +152,7 @@ package final class InferenceSession {
   private func run(_ batch: Batch, _ layers: Int = .max) {
     guard batch.rows > 0 else { return }
     transformer.run(batch, layers: layers)
-    for part in batch.parts { lengths[part.sequence] += part.tokens.count }
+    for part in batch.parts { histories[part.sequence] += part.tokens }
     lastRows = batch.parts.map(\.lastRow)
   }
 
@@ -156,7 +171,7 @@ package final class InferenceSession {
     try check(tokens, sequence: sequence)
     var done = 0
     for chunk in chunks(of: tokens[...]) {
-      run(Batch(chunk, at: lengths[sequence], of: sequence))
+      run(Batch(chunk, at: length(sequence: sequence), of: sequence))
       for start in stride(from: 0, to: chunk.count, by: plan.logitRows) {
         lastRows = Array(start..<min(start + plan.logitRows, chunk.count))
         for (index, logits) in headLogits().enumerated() { body(done + start + index, logits) }
@@ -190,7 +205,7 @@ package final class InferenceSession {
   }
 
   private func check(_ tokens: [Int32], sequence: Int) throws(LanguageRuntimeError) {
-    guard lengths[sequence] + tokens.count <= contextTokens else { throw .contextFull(limit: contextTokens) }
+    guard length(sequence: sequence) + tokens.count <= contextTokens else { throw .contextFull(limit: contextTokens) }
     if let stranger = tokens.first(where: { $0 < 0 || Int($0) >= architecture.vocabularySize }) {
       throw .tokenOutOfRange(token: Int(stranger), vocabulary: architecture.vocabularySize)
     }

@@ -63,16 +63,25 @@ struct KVCache: @unchecked Sendable {
       heads: layer.heads, rows: layer.rows, keyBytes: layer.keyBytes, valueBytes: layer.valueBytes)
   }
 
-  /// Gives a sequence the first `positions` rows of another.
-  func copy(_ source: Int, to target: Int, positions: Int) {
-    for index in layers.indices {
-      let (from, to) = (layer(index, sequence: source), layer(index, sequence: target))
-      for head in 0..<from.heads {
-        to.key(0, head: head).copyMemory(from: from.key(0, head: head), byteCount: positions * from.keyBytes)
+  /// The first positions of a sequence: keys and values of each layer's heads.
+  func rows(of sequence: Int, positions: Int) -> [UnsafeMutableRawBufferPointer] {
+    layers.indices.flatMap { index in
+      let place = layer(index, sequence: sequence)
+      return (0..<place.heads).flatMap { head in
+        let keys = UnsafeMutableRawBufferPointer(start: place.key(0, head: head), count: positions * place.keyBytes)
         // A latent vector is key and value at once.
-        guard from.values != from.keys else { continue }
-        to.value(0, head: head).copyMemory(from: from.value(0, head: head), byteCount: positions * from.valueBytes)
+        guard place.values != place.keys else { return [keys] }
+        return [
+          keys, UnsafeMutableRawBufferPointer(start: place.value(0, head: head), count: positions * place.valueBytes),
+        ]
       }
+    }
+  }
+
+  /// Gives a sequence the first positions of another.
+  func copy(_ source: Int, to target: Int, positions: Int) {
+    for (from, to) in zip(rows(of: source, positions: positions), rows(of: target, positions: positions)) {
+      to.copyMemory(from: UnsafeRawBufferPointer(from))
     }
   }
 

@@ -13,6 +13,8 @@ package enum LanguageRuntimeError: Error, Equatable, Sendable {
   case contextFull(limit: Int)
   case tokenOutOfRange(token: Int, vocabulary: Int)
   case threadsUnavailable(errno: Int32)
+  /// A draft model whose tokens stand for other texts.
+  case foreignDraft(token: Int)
 }
 
 extension LanguageRuntimeError: ExplainedError {
@@ -28,6 +30,7 @@ extension LanguageRuntimeError: ExplainedError {
     case .contextFull: "context_full"
     case .tokenOutOfRange: "token_out_of_range"
     case .threadsUnavailable: "threads_unavailable"
+    case .foreignDraft: "draft_vocabulary"
     }
   }
 
@@ -49,6 +52,8 @@ extension LanguageRuntimeError: ExplainedError {
     case .tokenOutOfRange(let token, let vocabulary):
       "The token \(token) is outside of the vocabulary of \(vocabulary)."
     case .threadsUnavailable(let code): "The system does not give another thread (error \(code))."
+    case .foreignDraft(let token):
+      "The draft model cannot propose tokens for this model: token \(token) is not the same text in both vocabularies."
     }
   }
 
@@ -65,6 +70,7 @@ extension LanguageRuntimeError: ExplainedError {
     case .contextFull: "Give a larger --context, or generate fewer tokens."
     case .tokenOutOfRange: "Use the tokenizer of the same file."
     case .threadsUnavailable: "Run with fewer threads (--threads), or raise the limit of processes."
+    case .foreignDraft: "Take a smaller model of the same family as the draft, or '--draft lookup'."
     }
   }
 

@@ -10,7 +10,7 @@ internal import LanguageModel
 struct RopeTable: @unchecked Sendable {
   let width: Int
   let pairing: RopeRules.Pairing
-  private let frequencies: [Double]
+  let frequencies: [Double]
   private let magnitude: Double
   private let table: UnsafeMutablePointer<Float>
 

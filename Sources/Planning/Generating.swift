@@ -5,6 +5,7 @@ internal import Hardware
 package import Inference
 internal import LanguageModel
 package import ModelFiles
+internal import Quantities
 internal import Runner
 
 /// What a model is given to continue.
@@ -26,6 +27,10 @@ package struct GeneratingOptions: Sendable {
   /// Whether weights are put into the order that the kernels read fastest.
   package var repacks: Bool
   package var adapters: [AdapterReference] = []
+  /// Who proposes tokens; only for one text at a time.
+  package var draft: DraftReference?
+  /// A file that keeps a text's cache from run to run; only for one text at a time.
+  package var promptCache: String?
 
   package init(
     prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
@@ -70,15 +75,24 @@ extension PlanningSession {
 
   /// Continues a prompt with a file's weights.
   ///
-  /// - Parameter onText: gets the text as it comes.
+  /// - Parameters:
+  ///   - onStart: told when the weights are loaded.
+  ///   - onText: gets the text as it comes.
   package func generate(
-    _ path: String, _ options: GeneratingOptions, isCancelled: () -> Bool, onText: (String) -> Void
+    _ path: String, _ options: GeneratingOptions, isCancelled: () -> Bool, onStart: () -> Void = {},
+    onText: (String) -> Void
   ) throws -> TextGenerator.Result {
     let tokenizer = try self.tokenizer(ofFile: path)
     let prompt = try tokens(of: options.prompt, in: tokenizer, path: path).tokens
-    return try withSession(of: path, options) { session in
-      let generator = TextGenerator(session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler))
-      return try generator.generate(prompt, count: options.count, isCancelled: isCancelled, onText: onText)
+    return try withSession(of: path, options) { session, drafter in
+      let generator = TextGenerator(
+        session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler), drafter: drafter)
+      let cache = options.promptCache
+      if let cache, FileManager.default.fileExists(atPath: cache) { try session.loadCache(from: cache) }
+      onStart()
+      let result = try generator.generate(prompt, count: options.count, isCancelled: isCancelled, onText: onText)
+      if let cache { try session.saveCache(to: cache) }
+      return result
     }
   }
 
@@ -96,7 +110,7 @@ extension PlanningSession {
       settings.seed &+= UInt64(index)
       return Sampler(settings)
     }
-    return try withSession(of: path, options) { session in
+    return try withSession(of: path, options) { session, _ in
       try BatchGenerator(session: session, tokenizer: tokenizer, tokensPerPass: Self.tokensPerPass).generate(
         inputs, count: options.count, samplers: samplers, isCancelled: isCancelled, onResult: onResult)
     }
@@ -105,23 +119,26 @@ extension PlanningSession {
   /// Texts that decode wait for so many tokens of others' prompts at most.
   private static let tokensPerPass = 128
 
-  /// Loads a file's weights where they fit.
-  private func withSession<Result>(
-    of path: String, _ options: GeneratingOptions, _ body: (InferenceSession) throws -> Result
+  /// Loads a file's weights, and those of the draft, where they fit.
+  func withSession<Result>(
+    of path: String, _ options: GeneratingOptions, _ body: (InferenceSession, Drafter?) throws -> Result
   ) throws -> Result {
     let file = try self.file(of: .path(path), adapters: options.adapters)
     guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     let machine = try profile(of: .here)
     var workload = options.workload
     workload.contextTokens = min(workload.contextTokens, file.description.architecture.contextLength ?? .max)
+    let draft = try options.draft.map { try self.draft($0, for: path, workload: workload) }
+    workload.draftTokens = options.draft?.tokens ?? 0
     let threads = options.threads ?? ThreadChoice(machine).threads
     try Measurer.checkFit(
-      file.description, variant: "the file has it", workload: workload, on: machine, threads: threads)
+      file.description, variant: "the file has it", workload: workload, on: machine, threads: threads,
+      besides: draft?.plan(threads: threads)?.total ?? .zero)
+    let kernels = try Self.kernels(options.kernels, repacks: options.repacks)
     let pool = try ThreadPool(count: threads)
     defer { pool.stop() }
-    return try body(
-      InferenceSession(
-        architecture: file.description.architecture, weights: weights, workload: workload,
-        kernels: try Self.kernels(options.kernels, repacks: options.repacks), pool: pool))
+    let session = try InferenceSession(
+      architecture: file.description.architecture, weights: weights, workload: workload, kernels: kernels, pool: pool)
+    return try body(session, draft?.load(kernels: kernels, pool: pool))
   }
 }

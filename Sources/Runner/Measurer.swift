@@ -6,7 +6,7 @@ internal import HardwareProbe
 package import Inference
 package import LanguageModel
 internal import ModelFiles
-internal import Quantities
+package import Quantities
 
 /// Runs a model on the built-in runtime and reports what it saw.
 package struct Measurer: Sendable {
@@ -89,13 +89,16 @@ package struct Measurer: Sendable {
 
   /// Refuses what would not fit, before anything is loaded.
   ///
+  /// - Parameter besides: what another model takes that runs with it.
   /// - Throws: `RunnerError.doesNotFit`.
   package static func checkFit(
-    _ model: LanguageModelDescription, variant: String, workload: Workload, on machine: HardwareProfile, threads: Int
+    _ model: LanguageModelDescription, variant: String, workload: Workload, on machine: HardwareProfile, threads: Int,
+    besides: ByteCount = .zero
   ) throws {
     let plan = RuntimeMemoryPlan(
       architecture: model.architecture, inventory: model.inventory, workload: workload, threads: threads)
-    let needed = MemoryFootprint(plan: plan, process: ProcessOverhead(machine.calibration)).total.value ?? plan.total
+    let own = MemoryFootprint(plan: plan, process: ProcessOverhead(machine.calibration)).total.value ?? plan.total
+    let needed = own + besides
     guard let usable = machine.memory.usable.value, needed > usable else { return }
     throw RunnerError.doesNotFit(
       model: model.name, variant: variant, needed: needed, usable: usable, source: machine.memory.usable.source)

@@ -78,6 +78,10 @@ struct Program {
 let storiesFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .appendingPathComponent("InferenceTests/Models/stories260K-f32.gguf").path
 
+/// A model of another vocabulary.
+let booksFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .appendingPathComponent("RunnerTests/Fixtures/books-7m-f16.gguf").path
+
 /// The member under a path such as `model.name`.
 func member(_ json: JSON, _ path: String) -> JSON? {
   path.split(separator: ".").reduce(json) { $0?[String($1)] }

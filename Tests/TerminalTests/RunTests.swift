@@ -99,6 +99,54 @@ import Testing
     #expect(json["text"]?.stringValue?.contains("Once upon a time") == true)
   }
 
+  @Test func `drafts leave a greedy text as it is, and a measurement tells what they gain`() throws {
+    let arguments = ["generate", storiesFile, "--prompt", "Once", "--temperature", "0", "--tokens", "60", "--json"]
+    let plain = try Program.run(arguments).json()
+    for draft in [storiesFile, "lookup"] {
+      let drafted = try Program.run(arguments + ["--draft", draft, "--draft-tokens", "3"]).json()
+      #expect(drafted["tokens"] == plain["tokens"])
+      #expect(try #require(drafted["drafting"]?["proposed"]?.intValue) > 0)
+    }
+    let run = try Program.run(
+      "measure", storiesFile, "--draft", storiesFile, "--generate", "24", "--samples", "2", "--threads", "1", "--json")
+    #expect(run.exitCode == 0, "\(run.errors)")
+    let json = try run.json()
+    #expect(json["acceptance"]?.doubleValue == 1 && json["sameText"]?.boolValue == true)
+    #expect(json["generatedTokens"]?.intValue == 24 && json["draftTokens"]?.intValue == 4)
+    for key in ["plainTokensPerSecond", "draftedTokensPerSecond", "speedUp"] {
+      #expect(json[key]?["samples"]?.arrayValue?.count == 2, "\(key)")
+    }
+  }
+
+  @Test func `a prompt that a file holds does not run again, and the text is the same`() throws {
+    try Program.with { program in
+      let file = program.dataHome.appendingPathComponent("story.cache").path
+      let arguments = [
+        "generate", storiesFile, "--prompt", "Once upon a time there was a big", "--temperature", "0", "--tokens", "20",
+        "--prompt-cache", file, "--json",
+      ]
+      let first = try program.run(arguments).json()
+      let second = try program.run(arguments).json()
+      #expect(first["reusedTokens"]?.intValue == 0)
+      #expect(try #require(second["reusedTokens"]?.intValue) > 5)
+      #expect(second["tokens"] == first["tokens"])
+      let refused = try program.run(["generate", booksFile, "--prompt", "", "--prompt-cache", file])
+      #expect(refused.exitCode == 2 && refused.errors.contains("does not serve this run"))
+    }
+  }
+
+  @Test func `an estimate with a draft is the ratio of its terms`() throws {
+    let json = try Program.run(
+      "estimate", "llama-3-8b", "--machine", "RTX 4090", "--variant", "q8_0", "--draft", "tinyllama-1.1b",
+      "--acceptance", "0.5", "--draft-tokens", "1", "--json"
+    ).json()
+    let drafting = try #require(json["drafting"])
+    func number(_ key: String) throws -> Double { try #require(drafting[key]?.doubleValue) }
+    #expect(try number("tokensPerRound") == 1.5)
+    #expect(try number("draftCost") > 0 && number("draftCost") < 1)
+    #expect(try abs(number("speedUp") - 1.5 / (number("draftCost") + number("verificationCost"))) < 1e-9)
+  }
+
   @Test func `a seed gives the same text on any number of threads`() throws {
     let texts = try ["1", "2", "3"].map { threads in
       try Program.run(

@@ -65,9 +65,10 @@ extension RuntimeMemoryPlan {
   package init(architecture: ModelArchitecture, weights: RuntimeWeights, workload: Workload, threads: Int) {
     let shape = RuntimeShape(architecture)
     let sequences = max(1, workload.sequences)
-    let u = max(sequences, min(workload.microBatch, workload.contextTokens))
+    let judged = sequences * (1 + workload.draftTokens)
+    let u = max(judged, min(workload.microBatch, workload.contextTokens))
     microBatch = u
-    logitRows = sequences
+    logitRows = judged
     let widest = shape.widestInput
     let expertRows = max(u, shape.activeExperts)
     let gateFloats = max(u * shape.feedForward, expertRows * shape.expertWidth)
@@ -101,7 +102,7 @@ extension RuntimeMemoryPlan {
         floats(.gemmScratch, threads * Self.gemmScratchFloats, "\(threads) threads × \(Self.gemmScratchFloats) × 4"),
         floats(.attentionScratch, threads * attentionFloats, "\(threads) threads × \(attentionFloats) × 4"),
         floats(.ropeTables, u * shape.rotated, "\(u) × \(shape.rotated) × 4"),
-        floats(.logits, sequences * shape.vocabulary, "\(sequences) sequences × \(shape.vocabulary) × 4"),
+        floats(.logits, judged * shape.vocabulary, "\(judged) tokens × \(shape.vocabulary) × 4"),
       ] + Self.expertBuffers(shape, tokens: u) + Self.latentBuffers(shape, tokens: u)
       + Self.factorBuffers(weights, tokens: u)
       + (weights.hasOrder ? [floats(.orderedInput, u * widest, "\(u) × \(widest) × 4")] : [])

@@ -4,7 +4,7 @@ internal import CostModel
 /// Continues many prompts in the caches of one session: as soon as a text is complete, the next one takes its place.
 ///
 /// Each pass takes one token of every text that decodes and fills up with tokens of prompts, so that a long prompt does
-/// not keep the others waiting.
+/// not keep the others waiting. What all prompts begin with runs once, and what a cache holds does not run again.
 package struct BatchGenerator {
   private let session: InferenceSession
   private let tokenizer: Tokenizer
@@ -40,6 +40,7 @@ package struct BatchGenerator {
     if prompts.contains(where: { $0.count > session.contextTokens }) {
       throw .contextFull(limit: session.contextTokens)
     }
+    try runCommonBeginning(of: prompts)
     var results = [TextGenerator.Result](
       repeating: .init(tokens: [], text: "", stop: .cancelled), count: prompts.count)
     var waiting = prompts.indices.makeIterator()
@@ -47,8 +48,8 @@ package struct BatchGenerator {
     while true {
       for sequence in slots.indices where slots[sequence] == nil {
         guard let request = waiting.next() else { break }
-        session.truncate(sequence: sequence)
-        let text = GrowingText(prompts[request], count: count, tokenizer: tokenizer, sampler: samplers[request])
+        var text = GrowingText(prompts[request], count: count, tokenizer: tokenizer, sampler: samplers[request])
+        text.reused(session.share(text.tokens, to: sequence, least: Self.leastShared))
         slots[sequence] = Slot(request: request, text: text)
       }
       if isCancelled() { for index in slots.indices { slots[index]?.text.stop(.cancelled) } }
@@ -63,6 +64,19 @@ package struct BatchGenerator {
       }
       if isCancelled() { return results }
     }
+  }
+
+  /// A shorter beginning costs hardly more than one token in a pass of its own.
+  static let leastShared = Products.fewTokens
+
+  private func runCommonBeginning(of prompts: [[Int32]]) throws(LanguageRuntimeError) {
+    guard prompts.count > 1, let first = prompts.first, let shortest = prompts.map(\.count).min() else { return }
+    let common = prompts.reduce(shortest - 1) { count, prompt in
+      min(count, zip(first, prompt).prefix { $0 == $1 }.count)
+    }
+    guard common >= Self.leastShared else { return }
+    let kept = session.share(Array(first.prefix(common + 1)), to: 0, least: Self.leastShared)
+    try session.run(Array(first[kept..<common]))
   }
 
   /// One pass over all texts that are not complete.

@@ -12,19 +12,41 @@ package struct TextGenerator {
     package var tokens: [Int32]
     package var text: String
     package var stop: Stop
+    /// Tokens of the prompt that a cache held already.
+    package var reused = 0
+    /// Nil without a drafter.
+    package var drafting: Drafting?
+  }
+
+  /// What a draft was good for.
+  package struct Drafting: Sendable, Equatable {
+    package var proposed = 0
+    package var accepted = 0
+    /// Passes that judged at least one proposal.
+    package var passes = 0
+
+    /// The share of the judged proposals that were accepted: of those behind a rejected one nobody knows.
+    package var judged = 0
+    package var acceptance: Double { judged > 0 ? Double(accepted) / Double(judged) : 0 }
+
+    package init() {}
   }
 
   private let session: InferenceSession
   private let tokenizer: Tokenizer
   private let sampler: Sampler
+  private let drafter: Drafter?
 
-  package init(session: InferenceSession, tokenizer: Tokenizer, sampler: Sampler) {
+  /// - Parameter drafter: proposes tokens, of which the session judges several in one pass; greedy texts are the same
+  ///   with and without, sampled ones are distributed the same.
+  package init(session: InferenceSession, tokenizer: Tokenizer, sampler: Sampler, drafter: Drafter? = nil) {
     self.session = session
     self.tokenizer = tokenizer
     self.sampler = sampler
+    self.drafter = drafter
   }
 
-  /// Generates at most `count` tokens behind the prompt.
+  /// Generates at most `count` tokens behind the prompt, of which only what the session's cache does not begin with runs.
   ///
   /// - Parameters:
   ///   - prompt: the prompt's tokens; none starts from the beginning-of-sequence token.
@@ -34,19 +56,26 @@ package struct TextGenerator {
     _ prompt: [Int32], count: Int, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
   ) throws(LanguageRuntimeError) -> Result {
     var text = GrowingText(prompt, count: count, tokenizer: tokenizer, sampler: sampler)
+    var drafter = self.drafter
+    text.result.drafting = drafter.map { _ in Drafting() }
+    text.reused(session.reuse(text.tokens))
     while !text.isComplete {
       if isCancelled() {
         text.stop(.cancelled)
         break
       }
-      let logits: UnsafeMutableBufferPointer<Float>
-      do { logits = try session.logits(after: Array(text.pending)) } catch {
+      let drafts = try drafter?.drafts(behind: text, for: session) ?? []
+      let logits: [UnsafeMutableBufferPointer<Float>]
+      do {
+        logits = try session.logits(after: text.pending + drafts.map(\.token), rows: drafts.count + 1)
+      } catch {
         guard case .contextFull = error, !text.result.tokens.isEmpty else { throw error }
         text.stop(.contextFull)
         break
       }
-      text.ran(text.pending.count)
-      if let piece = text.append(logits) { onText(piece) }
+      text.append(logits, judging: drafts).forEach(onText)
+      // What stood on a rejected proposal.
+      session.truncate(to: text.tokens.count - text.pending.count)
     }
     onText(text.finish())
     return text.result

@@ -44,6 +44,11 @@ package struct Tokenizer: Sendable {
   package let chatTemplate: String?
   package var vocabularySize: Int { vocabulary.count }
 
+  /// The first token that is not the same text in another vocabulary; padding at the end of the longer one is none.
+  package func firstDifference(from other: Tokenizer) -> Int? {
+    (0..<min(vocabularySize, other.vocabularySize)).first { vocabulary.bytes(of: $0) != other.vocabulary.bytes(of: $0) }
+  }
+
   /// What a file says besides the vocabulary.
   struct Facts {
     var beginOfSequence: Int32?

@@ -21,6 +21,7 @@ struct EstimateCommand: ParsableCommand {
         anprobe estimate llama-3-8b --machine "A100 80GB SXM" --engine transformers --variant awq4-g128 --no-fused-kernels
         anprobe estimate hf:Qwen/Qwen2.5-7B-Instruct --machine "RTX 3060" --variant q4_k_m
         anprobe estimate llama-3.1-8b --machine "RTX 4090" --engine llama.cpp --price 0.30 --grid DE
+        anprobe estimate llama-3.1-8b --variant q8_0 --draft llama-3.2-1b --acceptance 0.7
       """)
 
   @OptionGroup var model: ModelOptions
@@ -34,7 +35,20 @@ struct EstimateCommand: ParsableCommand {
   @OptionGroup var machine: MachineOptions
   @OptionGroup var tariff: TariffOptions
   @OptionGroup var training: TrainingOptions
+  @OptionGroup var drafting: DraftOptions
+  @Option(
+    help: ArgumentHelp(
+      "The share of a draft's proposals that is accepted ('anprobe measure --draft' measures it).", valueName: "share"),
+    transform: Share.parse)
+  var acceptance: Double?
   @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard (drafting.draft == nil) == (acceptance == nil) else {
+      throw ValidationError("--draft and --acceptance go together: the gain depends on the share that is accepted.")
+    }
+    guard drafting.draft != "lookup" else { throw ValidationError("An estimate needs a model after --draft.") }
+  }
 
   func run() throws {
     let variant = try CompressionVariant(parsing: variant)
@@ -48,6 +62,7 @@ struct EstimateCommand: ParsableCommand {
         plan: plan, memory: try TrainingMemory(try session.description(of: model.reference), plan),
         platform: estimator.platform, prefill: estimate.prefill)
     }
+    let drafting = try self.drafting(session, variant)
     if common.json {
       common.console.answer(
         command: "estimate",
@@ -56,13 +71,39 @@ struct EstimateCommand: ParsableCommand {
           .init("bill", tariff.json(EnergyBill(perToken: estimate.energyPerToken))),
           .init("terms", .array(terms.map(\.json))),
           .init("training", face?.json ?? .null),
+          .init("drafting", drafting?.json ?? .null),
           .init("notes", .array(estimator.description.notes.map { .string($0.sentence) })),
         ])
     } else {
       EstimateFace(estimator: estimator, estimate: estimate, terms: terms, tariff: tariff, explains: explain).show(
         common.console)
       face?.show(common.console)
+      if acceptance != nil { common.console.answer(["", drafting?.sentence ?? "Drafting: a speed is not known."]) }
     }
     if estimate.fits == false { throw ExitStatus.nothingFits }
+  }
+
+  private func drafting(_ session: PlanningSession, _ variant: CompressionVariant) throws -> SpeculativeDecoding? {
+    guard let draft = drafting.draft, let acceptance else { return nil }
+    return try session.drafting(
+      model.reference, variant, draft: ModelReference(draft), tokens: drafting.draftTokens, acceptance: acceptance,
+      machine.request(workload.workload()))
+  }
+}
+
+extension SpeculativeDecoding {
+  fileprivate var sentence: String {
+    "Drafting  \(QuantityFormat.fixed(speedUp, decimals: 2)) × the decode speed of one sequence: "
+      + "\(QuantityFormat.fixed(tokensPerRound, decimals: 2)) tokens per round, a draft's token "
+      + "\(QuantityFormat.fixed(draftCost, decimals: 3)) of a model's, judging \(draftTokens) "
+      + "\(QuantityFormat.fixed(verificationCost, decimals: 2))"
+  }
+
+  fileprivate var json: JSON {
+    [
+      "acceptance": .number(acceptance), "draftTokens": .integer(Int64(draftTokens)), "draftCost": .number(draftCost),
+      "verificationCost": .number(verificationCost), "tokensPerRound": .number(tokensPerRound),
+      "speedUp": .number(speedUp),
+    ]
   }
 }

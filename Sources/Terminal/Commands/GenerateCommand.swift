@@ -17,6 +17,8 @@ struct GenerateCommand: ParsableCommand {
         anprobe generate model.gguf --chat "Name three rivers." --system "Answer in one line."
         anprobe generate model.gguf --prompt "" --temperature 0 --tokens 200 --json
         anprobe generate model.gguf --prompts questions.txt --parallel 8
+        anprobe generate model.gguf --prompt-cache letter.cache --prompt "A long letter ..."
+        anprobe generate large.gguf --draft small.gguf --prompt "Once upon a time"
       """)
 
   @Argument(help: "A GGUF file, or a folder with safetensors, config.json and tokenizer.json.") var file: String
@@ -40,6 +42,7 @@ struct GenerateCommand: ParsableCommand {
       valueName: "path[=scale]"))
   var adapters: [String] = []
   @OptionGroup var sampling: SamplingOptions
+  @OptionGroup var drafting: DraftOptions
   @Option(
     name: [.customShort("c"), .long], help: ArgumentHelp("Positions in the KV cache.", valueName: "tokens"),
     transform: TokenCount.parse)
@@ -54,11 +57,21 @@ struct GenerateCommand: ParsableCommand {
   var kernels: String?
   @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
   var repack = true
+  @Option(
+    help: ArgumentHelp(
+      "Keep the text's KV cache in this file: a text that begins the same starts behind it.", valueName: "file"))
+  var promptCache: String?
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     guard [prompt, prompts, conversation.chat].filter({ $0 != nil }).count <= 1 else {
       throw ValidationError("Give one of --prompt, --prompts and --chat.")
+    }
+    guard prompts == nil || drafting.draft == nil else {
+      throw ValidationError("--draft goes with a single text, not with --prompts.")
+    }
+    guard prompts == nil || promptCache == nil else {
+      throw ValidationError("--prompt-cache goes with a single text; --prompts share their beginning by themselves.")
     }
     guard parallel <= Self.mostParallel else {
       throw ValidationError("--parallel is \(parallel); give a whole number from 1 to \(Self.mostParallel).")
@@ -74,6 +87,8 @@ struct GenerateCommand: ParsableCommand {
       workload: Workload(contextTokens: context, sequences: sequences, keyValueFormat: kv), threads: threads,
       kernels: kernels, repacks: repack)
     options.adapters = adapters.map(AdapterReference.init(parsing:))
+    options.draft = drafting.reference
+    options.promptCache = promptCache
     return options
   }
 
@@ -82,15 +97,24 @@ struct GenerateCommand: ParsableCommand {
     if let prompts { return try runAll(of: prompts) }
     let console = common.console
     let options = options()
+    let clock = SuspendingClock()
+    var start = clock.now
+    var untilFirst: Duration?
     let result = try common.session.generate(
-      file, options, isCancelled: { Interrupt.shared.isRequested }, onText: { if !common.json { console.stream($0) } })
+      file, options, isCancelled: { Interrupt.shared.isRequested }, onStart: { start = clock.now },
+      onText: { text in
+        untilFirst = untilFirst ?? start.duration(to: clock.now)
+        if !common.json { console.stream(text) }
+      })
     guard common.json else { return console.answer([""]) }
     console.answer(
       command: "generate",
       [
         .init("tokens", .array(result.tokens.map { .integer(Int64($0)) })), .init("text", .string(result.text)),
         .init("stop", .string(result.stop.rawValue)), .init("seed", .integer(Int64(clamping: sampling.seed))),
-      ])
+        .init("reusedTokens", .integer(Int64(result.reused))),
+        .init("timeToFirstText", untilFirst.map { .number($0 / .seconds(1)) } ?? .null),
+      ] + (result.drafting.map { [.init("drafting", $0.json)] } ?? []))
   }
 
   /// Every line of a file, in the order in which they get ready.
@@ -113,9 +137,18 @@ struct GenerateCommand: ParsableCommand {
             results.map { result in
               [
                 "tokens": .array(result.tokens.map { .integer(Int64($0)) }), "text": .string(result.text),
-                "stop": .string(result.stop.rawValue),
+                "stop": .string(result.stop.rawValue), "reusedTokens": .integer(Int64(result.reused)),
               ]
             })), .init("seed", .integer(Int64(clamping: sampling.seed))),
       ])
+  }
+}
+
+extension TextGenerator.Drafting {
+  fileprivate var json: JSON {
+    [
+      "proposed": .integer(Int64(proposed)), "judged": .integer(Int64(judged)), "accepted": .integer(Int64(accepted)),
+      "passes": .integer(Int64(passes)), "acceptance": .number(acceptance),
+    ]
   }
 }

@@ -43,6 +43,7 @@ struct MeasureCommand: ParsableCommand {
         anprobe measure qwen2.5-0.5b --variant q8_0 --full --context 8192
         anprobe measure tinyllama-1.1b --variant q4_0 --batch 8
         anprobe measure model.gguf --profile
+        anprobe measure large.gguf --draft small.gguf --draft-tokens 4
         anprobe measure model.gguf --json
         anprobe measure tinyllama-1.1b --variant q4_0 --full --subtract-idle --price 0.30 --grid DE
         anprobe measure model.gguf --power-command 'stdbuf -oL read-my-plug' --json
@@ -61,6 +62,11 @@ struct MeasureCommand: ParsableCommand {
       "A LoRA adapter kept apart: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
       valueName: "path[=scale]"))
   var adapters: [String] = []
+  @OptionGroup var drafting: DraftOptions
+  @Option(
+    help: ArgumentHelp(
+      "The text that --draft continues; default: from the beginning of a sequence.", valueName: "text"))
+  var promptText: String?
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var runOptions: RunOptions
   @OptionGroup var meter: MeterOptions
@@ -71,12 +77,17 @@ struct MeasureCommand: ParsableCommand {
     guard adapters.isEmpty || variant == nil else {
       throw ValidationError("--adapter stands beside a file's own weights: leave --variant away, or take lora-16.")
     }
+    guard drafting.draft == nil || variant == nil && !profile else {
+      throw ValidationError("--draft judges a file's own weights: leave --variant and --profile away.")
+    }
+    guard drafting.draft != nil || promptText == nil else { throw ValidationError("--prompt-text goes with --draft.") }
   }
 
   func run() throws {
     let console = common.console
     let variant = try variant.map { try CompressionVariant(parsing: $0) }
     Interrupt.shared.listen()
+    if drafting.draft != nil { return try measureDraft(console) }
     var options = runOptions.options(console)
     options.profiles = profile
     meter.apply(to: &options)
@@ -98,6 +109,26 @@ struct MeasureCommand: ParsableCommand {
       if let profile = measurement.profile { ProfileFace(profile: profile).show(console) }
     }
     if !measurement.isComplete { throw ExitStatus.failure }
+  }
+
+  /// Drafting beside decoding token by token.
+  private func measureDraft(_ console: Console) throws {
+    guard case .path(let path) = model.reference else {
+      throw ValidationError("--draft judges a file's own weights: name a GGUF file or a checkpoint's folder.")
+    }
+    let workload = self.workload.workload()
+    var options = GeneratingOptions(
+      prompt: .text(promptText ?? ""), count: max(1, workload.generatedTokens), sampler: .init(temperature: 0),
+      workload: workload, threads: runOptions.threads, kernels: runOptions.kernels, repacks: runOptions.repack)
+    options.adapters = adapters.map(AdapterReference.init(parsing:))
+    options.draft = drafting.reference
+    defer { console.endProgress() }
+    let measurement = try common.session.measureDraft(
+      path, options, samples: runOptions.samples, progress: { console.progress($0) },
+      isCancelled: { Interrupt.shared.isRequested })
+    console.endProgress()
+    guard !common.json else { return console.answer(command: "measure", measurement.members) }
+    DraftFace(measurement: measurement).show(console)
   }
 }
 

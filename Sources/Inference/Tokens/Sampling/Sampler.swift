@@ -7,7 +7,7 @@ import Glibc
 /// model's own probabilities; the temperature changes only how freely it chooses among what they leave.
 package struct Sampler: Sendable {
   /// A token that may be chosen.
-  struct Candidate: Equatable {
+  package struct Candidate: Equatable, Sendable {
     var id: Int32
     var logit: Float
     /// Of all that may be chosen together: 1.
@@ -42,11 +42,54 @@ package struct Sampler: Sendable {
   ///
   /// - Parameter logits: (vocabulary); what is not a number is never chosen, unless nothing else is there. The
   ///   penalties are taken from them in place.
-  package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+  package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 { choose(logits).token }
+
+  /// The next token where a draft may have proposed one, and what it was chosen from.
+  mutating func choose(_ logits: UnsafeMutableBufferPointer<Float>, judging draft: Draft? = nil) -> Draft {
     penalize(logits)
-    let token = settings.temperature > 0 ? drawn(from: distribution(logits)) : Self.greatest(logits)
+    guard settings.temperature > 0 else {
+      let token = Self.greatest(logits)
+      note([token])
+      return Draft(token: token, candidates: [Candidate(id: token, logit: 0, probability: 1)])
+    }
+    let candidates = distribution(logits)
+    let token = draft.map { judged($0, candidates) } ?? drawn(from: candidates)
     note([token])
-    return token
+    adapt(candidates.first { $0.id == token }?.probability ?? 0)
+    return Draft(token: token, candidates: candidates)
+  }
+
+  /// The draft's token as often as these candidates are as likely to give it, else one that the draft was too unlikely to
+  /// propose: the tokens are distributed as if there were no draft.
+  ///
+  /// - Source: Leviathan, Kalman and Matias, arXiv 2211.17192, section 2.3 and appendix A.1.
+  private mutating func judged(_ draft: Draft, _ candidates: [Candidate]) -> Int32 {
+    let proposed = Dictionary(draft.candidates.map { ($0.id, $0.probability) }, uniquingKeysWith: { first, _ in first })
+    let own = candidates.first { $0.id == draft.token }?.probability ?? 0
+    if uniform() * (proposed[draft.token] ?? 1) < own { return draft.token }
+    var rest = candidates.map { candidate in
+      var rest = candidate
+      rest.probability = max(0, candidate.probability - (proposed[candidate.id] ?? 0))
+      return rest
+    }
+    let total = rest.reduce(0) { $0 + $1.probability }
+    // Nothing is left where both distributions are equal but for rounding.
+    guard total > 0 else { return drawn(from: candidates) }
+    for index in rest.indices { rest[index].probability /= total }
+    return drawn(from: rest.filter { $0.probability > 0 })
+  }
+
+  /// Chooses as another one in its place, but by draws of its own.
+  mutating func follow(_ other: Sampler) {
+    recent = other.recent
+    surpriseLimit = other.surpriseLimit
+  }
+
+  /// One that shares no draw with this one.
+  var independent: Sampler {
+    var other = self
+    other.state ^= 0x6472_6166_7465_7273
+    return other
   }
 
   private func penalize(_ logits: UnsafeMutableBufferPointer<Float>) {
@@ -143,11 +186,13 @@ package struct Sampler: Sendable {
         point -= candidate.probability
         return point < 0
       } ?? candidates.last
-    guard let chosen else { return 0 }
-    if let mirostat = settings.mirostat, chosen.probability > 0 {
-      surpriseLimit -= mirostat.rate * (Self.surprise(chosen.probability) - mirostat.target)
-    }
-    return chosen.id
+    return chosen?.id ?? 0
+  }
+
+  /// Mirostat's limit follows how surprising the chosen token was.
+  private mutating func adapt(_ probability: Double) {
+    guard let mirostat = settings.mirostat, probability > 0 else { return }
+    surpriseLimit -= mirostat.rate * (Self.surprise(probability) - mirostat.target)
   }
 
   /// The most likely tokens in order.
