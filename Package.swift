@@ -131,7 +131,7 @@ let package = Package(
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "HardwareProbe",
         "Inference",
-        "ModelFiles",
+        "ModelFiles", "Training",
       ], resources: [.copy("Fixtures")]),
     tests("Hub", ["Quantities", "JSONText", "LanguageModel", "ModelFiles"]),
     tests(

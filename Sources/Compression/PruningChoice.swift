@@ -19,6 +19,10 @@ package enum WidthCriterion: String, Sendable, CaseIterable {
   /// The sum of the magnitudes, or of the squares, of all weights of the structure.
   case magnitudeL1 = "magnitude-l1"
   case magnitudeL2 = "magnitude-l2"
+  /// How much the loss would change, to first order: Σ |weight · gradient| over the structure; needs a text.
+  ///
+  /// - Source: LLM-Pruner, arXiv 2305.11627, section 3.2.
+  case taylor
   /// By chance, always the same: what a criterion must beat.
   case random
 }

@@ -6,7 +6,9 @@ internal import Hardware
 internal import Inference
 internal import LanguageModel
 internal import ModelFiles
+internal import Quantities
 internal import Runner
+internal import Training
 
 /// How to make a variant.
 package struct CompressingOptions: Sendable {
@@ -15,6 +17,8 @@ package struct CompressingOptions: Sendable {
   /// Tokens of the text that are run at most.
   package var calibrationTokens: Int
   package var pruning: PruningChoice
+  /// Merged into the weights before anything else.
+  package var adapters: [AdapterReference] = []
   package var roundsToNearest: Bool
   package var running: MeasuringOptions
 
@@ -30,6 +34,10 @@ package struct CompressingOptions: Sendable {
   }
 }
 
+extension StructuralStep {
+  fileprivate var isWidth: Bool { if case .width = self { true } else { false } }
+}
+
 extension PlanningSession {
   /// Makes a variant of a GGUF file's weights as another GGUF file.
   package func compress(
@@ -43,11 +51,40 @@ extension PlanningSession {
       source: file, variant: variant, output: output, pruning: options.pruning,
       roundsToNearest: options.roundsToNearest)
     request.calibration = try options.calibration.map { try calibration($0, file, path, options, pool, machine) }
+    request.adapters = try options.adapters.map { (try AdapterFile.open($0.path), Float($0.scale)) }
+    if options.pruning.width == .taylor, variant.structure.contains(where: \.isWidth), let text = request.calibration {
+      request.structureScores = try scores(file, text, pool, options.running.progress, machine)
+    }
     let compressor = Compressor(
       toolVersion: options.running.toolVersion, pool: pool, progress: options.running.progress,
       isCancelled: options.running.isCancelled)
     return try compressor.compress(request)
   }
+
+  /// What the text's gradients say of each layer's heads and channels.
+  ///
+  /// - Throws: `TrainingError` for a model that the backward pass does not know; `RunnerError.doesNotFit`.
+  private func scores(
+    _ file: ModelFile, _ text: CalibrationText, _ pool: ThreadPool, _ progress: @Sendable (String) -> Void,
+    _ machine: HardwareProfile
+  ) throws -> [StructureScores] {
+    // Each weight and its gradient as a 32-bit float.
+    let needed = ByteCount(2 * MemoryLayout<Float>.size * file.description.parametersTotal)
+    if let usable = machine.memory.usable.value, needed > usable {
+      throw RunnerError.doesNotFit(
+        model: file.description.name, variant: "the file has it", needed: needed, usable: usable,
+        source: machine.memory.usable.source)
+    }
+    let importance = try StructureImportance.gather(
+      file, tokens: text.tokens, windows: Self.gradientWindows,
+      context: min(Self.gradientContext, text.tokens.count - 1), pool: pool
+    ) { progress("gradients of window \($0 + 1)") }
+    return importance.layers.map { StructureScores(heads: $0.groups, channels: $0.neurons) }
+  }
+
+  /// LLM-Pruner looks at ten texts.
+  private static let gradientWindows = 10
+  private static let gradientContext = 128
 
   private static let longestName = 100
   private static let calibrationWindow = 512

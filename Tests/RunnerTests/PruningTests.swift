@@ -8,23 +8,25 @@ import JSONText
 import LanguageModel
 import ModelFiles
 import Runner
+import Training
 import Testing
 
 /// Makes variants of the small trained model, or of a change of it.
 enum Making {
   static func make(
     _ variant: String, to output: String, source: String? = nil, calibrated: Bool = true,
-    pruning: PruningChoice = PruningChoice(), nearest: Bool = false,
-    isCancelled: @escaping @Sendable () -> Bool = { false }
+    pruning: PruningChoice = PruningChoice(), nearest: Bool = false, tokens: [Int32]? = nil,
+    isCancelled: @escaping @Sendable () -> Bool = { false }, change: (inout CompressionRequest) -> Void = { _ in }
   ) throws -> ModelFile {
     let pool = try ThreadPool(count: 2)
     defer { pool.stop() }
-    let text = CalibrationText(name: "a story", tokens: try tokens(), window: 64)
+    let text = CalibrationText(name: "a story", tokens: try tokens ?? Self.tokens(), window: 64)
     let file = try source.map { try ModelFile.open($0) } ?? Story.file()
-    _ = try Compressor(toolVersion: "test", pool: pool, isCancelled: isCancelled).compress(
-      CompressionRequest(
-        source: file, variant: try CompressionVariant(parsing: variant), output: output,
-        calibration: calibrated ? text : nil, pruning: pruning, roundsToNearest: nearest))
+    var request = CompressionRequest(
+      source: file, variant: try CompressionVariant(parsing: variant), output: output,
+      calibration: calibrated ? text : nil, pruning: pruning, roundsToNearest: nearest)
+    change(&request)
+    _ = try Compressor(toolVersion: "test", pool: pool, isCancelled: isCancelled).compress(request)
     return try ModelFile.open(output)
   }
 
@@ -155,6 +157,49 @@ enum Making {
     }
   }
 
+  @Test func `heads and channels with the least product of weight and gradient go, and they are not the smallest ones`()
+    throws
+  {
+    let pool = try ThreadPool(count: 2)
+    defer { pool.stop() }
+    let importance = try StructureImportance.gather(
+      Story.file(), tokens: Making.tokens(), windows: 2, context: 32, pool: pool)
+    let scores = importance.layers.map { StructureScores(heads: $0.groups, channels: $0.neurons) }
+    try TemporaryFile.with { path in
+      let made = try Making.make(
+        "width-0.25", to: path, pruning: PruningChoice(width: .taylor, layers: 1..<4),
+        change: { $0.structureScores = scores })
+      let old = try Story.file()
+      let name = "blk.2.ffn_gate.weight"
+      let (before, after) = (try rows(old, name, of: 64), try rows(made, name, of: 64))
+      let channels = scores[2].channels
+      let best = channels.indices.sorted { (channels[$0], $1) > (channels[$1], $0) }.prefix(129).sorted()
+      #expect(after == best.map { before[$0] })
+      let heads = scores[2].heads
+      let worst = try #require(heads.indices.min { heads[$0] < heads[$1] })
+      let keys = try rows(old, "blk.2.attn_k.weight", of: 64)
+      let kept = keys.indices.filter { $0 / 8 != worst }.map { keys[$0] }
+      #expect(try rows(made, "blk.2.attn_k.weight", of: 64) == kept)
+      let other = try Making.make("width-0.25", to: path + ".l2.gguf", pruning: PruningChoice(layers: 1..<4))
+      #expect(try rows(other, name, of: 64) != after)
+    }
+  }
+
+  private func rows(_ file: ModelFile, _ name: String, of columns: Int) throws -> [[Float]] {
+    let values = try Making.values(file, name)
+    return stride(from: 0, to: values.count, by: columns).map { Array(values[$0..<$0 + columns]) }
+  }
+
+  @Test func `gradients need a text`() throws {
+    try TemporaryFile.with { path in
+      #expect(throws: CompressorError.needsCalibration(variant: "width-0.25")) {
+        try Making.make(
+          "width-0.25", to: path, calibrated: false, pruning: PruningChoice(width: .taylor, layers: 1..<4))
+      }
+      #expect(!FileManager.default.fileExists(atPath: path))
+    }
+  }
+
   @Test func `equal layers keep their architecture, and chance is worse than magnitude`() throws {
     try TemporaryFile.with { path in
       var found: [WidthCriterion: Double] = [:]
@@ -269,6 +314,18 @@ enum Making {
         let made = try Making.make(variant, to: path)
         #expect(made.description.inventory.tensors.contains { $0.format == .block(.q4_1) })
         #expect(try Story.divergence(of: path) <= nearest, "\(variant)")
+      }
+    }
+  }
+
+  @Test func `scales and ranges found in one part of a text are as good in the rest of it`() throws {
+    let tokens = try Making.tokens()
+    try TemporaryFile.with { path in
+      _ = try Making.make("awq4-g32", to: path, calibrated: false, nearest: true)
+      let nearest = try Story.divergence(of: path)
+      for part in [tokens.prefix(tokens.count / 2), tokens.suffix(tokens.count / 2)] {
+        _ = try Making.make("awq4-g32", to: path, tokens: Array(part))
+        #expect(try Story.divergence(of: path) <= nearest)
       }
     }
   }

@@ -70,6 +70,52 @@ import Testing
     }
   }
 
+  @Test func `killing it at any moment leaves no half folder under the result's name`() throws {
+    try Program.with { program in
+      let arguments = { (path: String) in ["compress", storiesFile, path, "--variant", "gptq4-g32", "--nearest"] }
+      let whole = program.dataHome.appendingPathComponent("whole").path
+      let start = Date()
+      #expect(try program.run(arguments(whole)).exitCode == 0)
+      let span = Date().timeIntervalSince(start)
+      let names = try FileManager.default.contentsOfDirectory(atPath: whole).sorted()
+      #expect(names.contains("model.safetensors") && names.contains("config.json"))
+      let made = program.dataHome.appendingPathComponent("made").path
+      for attempt in 0..<20 {
+        let child = try program.start(arguments(made))
+        // From before the first byte to after the last.
+        usleep(UInt32(span * 60_000 * Double(attempt)))
+        kill(child.identifier, SIGKILL)
+        _ = child.wait()
+        if FileManager.default.fileExists(atPath: made) {
+          for name in names {
+            #expect(
+              FileManager.default.contentsEqual(atPath: made + "/" + name, andPath: whole + "/" + name),
+              "attempt \(attempt): \(name)")
+          }
+          try FileManager.default.removeItem(atPath: made)
+        }
+      }
+      #expect(try program.run(arguments(made)).exitCode == 0)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: made).sorted() == names)
+    }
+  }
+
+  @Test func `gradients of a text choose what a thinner model keeps`() throws {
+    try Program.with { program in
+      let text = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park."
+      var made: [Data?] = []
+      for criterion in ["taylor", "magnitude-l2"] {
+        let path = program.dataHome.appendingPathComponent(criterion + ".gguf").path
+        let answer = try program.run(
+          "compress", storiesFile, path, "--variant", "width-0.25", "--prune-by", criterion, "--prune-layers", "1-3",
+          "--calibration", text)
+        #expect(answer.exitCode == 0, "\(answer.errors)")
+        made.append(FileManager.default.contents(atPath: path))
+      }
+      #expect(made[0] != nil && made[0] != made[1])
+    }
+  }
+
   @Test func `a calibration text changes what is made, and the file says so`() throws {
     try Program.with { program in
       let folder = program.dataHome

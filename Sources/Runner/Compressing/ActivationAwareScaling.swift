@@ -4,51 +4,61 @@ internal import Inference
 internal import LanguageModel
 internal import ModelFiles
 
-/// AWQ: multiplies the columns that read large inputs before they are rounded, and divides what feeds them by the same.
+/// AWQ: multiplies the columns that read large inputs before they are rounded, and divides what feeds them by the same;
+/// then narrows the range of each group.
 ///
-/// - Source: Lin et al., arXiv 2306.00978: scales (root mean square)^ratio, the ratio by search; here the error is that of
-///   each matrix's own output, from Σ x·xᵀ.
+/// - Source: Lin et al., arXiv 2306.00978: scales (root mean square)^ratio, the ratio by search, clipping by search; here
+///   the error is that of the outputs of all matrices that read the same vector, in windows of the text that no range
+///   was narrowed by. Rounding as it is, without scales and whole ranges, is one of the candidates.
 struct ActivationAwareScaling: LayerMethod {
   let grid: GroupGrid
 
   var statistics: InputStatistics.Kind? { .products }
+  var holdsOut: Bool { true }
   var note: String { "awq" }
 
   private static let ratios = 20
+  /// Shares of a group's range that are tried.
+  private static let shares: [Float] = [1, 0.95, 0.9, 0.85, 0.8, 0.7]
   /// Rows whose error is looked at.
   private static let sampledRows = 256
 
-  func change(_ layer: inout FloatLayer, _ inputs: LayerInputs?, _ model: WorkingModel, _ pool: ThreadPool) throws {
-    var squares: [Int: [Float]] = [:]
-    for place in layer.matrices {
-      guard let found = inputs?[place] else { throw CompressorError.notCalibrated(tensor: layer.tensors[place].name) }
-      squares[place] = found.meanSquares
-    }
-    for fold in ScaleFold.all(of: layer, model) {
-      guard let first = fold.readers.first, let found = inputs?[first] else { continue }
-      let scales = try scales(fold.readers.map { layer.tensors[$0] }, found)
-      fold.apply(scales, to: layer, normOffset: Float(model.architecture.forward.normOffset))
-      for reader in fold.readers {
-        squares[reader] = squares[reader].map { zip($0, scales).map { $0 / ($1 * $1) } }
-      }
-    }
-    for place in layer.matrices {
-      try layer.tensors[place].round(to: grid, weights: squares[place], layer.spool, pool)
-    }
+  /// Scales of the columns, and the grid of the scaled matrix.
+  struct Candidate {
+    let scales: [Float]
+    let grid: ClippedGrid
   }
 
-  /// The scales with the least error over all matrices that read the same vector.
-  private func scales(_ tensors: [FloatTensor], _ inputs: InputStatistics) throws -> [Float] {
-    let products = inputs.symmetric
-    let roots = inputs.meanSquares.map { max($0.squareRoot(), 1e-4) }
-    var best = (scales: roots.map { _ in Float(1) }, error: Float.infinity)
-    for step in 0..<Self.ratios {
-      let scales = Self.normalised(roots, ratio: Float(step) / Float(Self.ratios))
-      var error: Float = 0
-      for tensor in tensors { error += try self.error(tensor, scales, products) }
-      if error < best.error { best = (scales, error) }
+  func change(_ layer: inout FloatLayer, _ inputs: LayerInputs?, _ model: WorkingModel, _ pool: ThreadPool) throws {
+    guard let algebra = LinearAlgebra.shared else { throw CompressorError.noLinearAlgebra }
+    var grids: [Int: ClippedGrid] = [:]
+    for fold in ScaleFold.all(of: layer, model) {
+      let readers = fold.readers.filter { grid.fits(layer.tensors[$0]) }
+      guard let first = readers.first else { continue }
+      guard let seen = inputs?[first], let heldOut = (inputs?.heldOut ?? inputs)?[first] else {
+        throw CompressorError.notCalibrated(tensor: layer.tensors[first].name)
+      }
+      let candidates = candidates(seen, scaling: !fold.givers.isEmpty)
+      let tensors = readers.map { layer.tensors[$0] }
+      let best = best(of: candidates, for: tensors, products: heldOut.symmetric, algebra, pool)
+      for reader in readers { grids[reader] = best.grid }
+      // Scales that are all 1 change nothing, also where there is nothing to divide by them.
+      fold.apply(best.scales, to: layer, normOffset: Float(model.architecture.forward.normOffset))
     }
-    return best.scales
+    // Only now: what feeds one matrix may be another.
+    for (place, grid) in grids { try layer.tensors[place].round(to: grid, layer.spool, pool) }
+  }
+
+  private func candidates(_ inputs: InputStatistics, scaling: Bool) -> [Candidate] {
+    let roots = inputs.meanSquares.map { max($0.squareRoot(), 1e-4) }
+    let products = inputs.symmetric
+    let plain = Candidate(scales: roots.map { _ in 1 }, grid: ClippedGrid(grid))
+    return [plain]
+      + (0..<(scaling ? Self.ratios : 1)).map { step in
+        let scales = Self.normalised(roots, ratio: Float(step) / Float(Self.ratios))
+        return Candidate(
+          scales: scales, grid: ClippedGrid(grid, shares: Self.shares, products: products, dividedBy: scales))
+      }
   }
 
   /// (root)^ratio, with the geometric mean of the largest and the smallest brought to 1.
@@ -58,31 +68,42 @@ struct ActivationAwareScaling: LayerMethod {
     return powers.map { $0 / max(middle, .leastNormalMagnitude) }
   }
 
-  /// Σ over some rows of δ · (Σ x·xᵀ) · δᵀ, δ being what rounding changes in a row.
-  private func error(_ tensor: FloatTensor, _ scales: [Float], _ products: [Float]) throws -> Float {
-    guard let algebra = LinearAlgebra.shared else { throw CompressorError.noLinearAlgebra }
-    let columns = tensor.columns
-    let rows = Array(stride(from: 0, to: tensor.rows, by: max(1, tensor.rows / Self.sampledRows)))
-    var misses = [Float](repeating: 0, count: rows.count * columns)
-    var scaled = [Float](repeating: 0, count: columns)
-    for (place, row) in rows.enumerated() {
-      let values = tensor.row(row)
-      for column in 0..<columns { scaled[column] = values[column] * scales[column] }
-      for first in stride(from: 0, to: columns, by: grid.group) {
-        let step = scaled.withUnsafeBufferPointer { buffer in
-          buffer.baseAddress.map { grid.fit($0 + first, min(grid.group, columns - first), weights: nil) }
-        }
-        guard let step else { continue }
-        for column in first..<min(first + grid.group, columns) {
-          let rounded = grid.value(grid.code(scaled[column], step), step)
-          misses[place * columns + column] = (rounded - scaled[column]) / scales[column]
+  /// The candidate with the least error over all matrices that read the same vector.
+  private func best(
+    of candidates: [Candidate], for tensors: [FloatTensor], products: [Float], _ algebra: LinearAlgebra,
+    _ pool: ThreadPool
+  ) -> Candidate {
+    var errors = [Float](repeating: 0, count: candidates.count)
+    errors.withUnsafeMutableBufferPointer { errors in
+      nonisolated(unsafe) let (errors, tensors) = (errors, tensors)
+      pool.forEachChunk(of: candidates.count, grain: 1) { _, range in
+        for index in range {
+          errors[index] = tensors.reduce(0) { $0 + error($1, candidates[index], products, algebra) }
         }
       }
     }
-    var through = [Float](repeating: 0, count: misses.count)
-    algebra.multiply(
-      misses, products, rows: rows.count, inner: columns, columns: columns, into: &through)
-    return zip(misses, through).reduce(0) { $0 + $1.0 * $1.1 }
+    let least = errors.indices.min { errors[$0] < errors[$1] } ?? 0
+    return candidates[least]
+  }
+
+  /// Σ over some rows of δ · (Σ x·xᵀ) · δᵀ, δ being what rounding changes in a row.
+  private func error(
+    _ tensor: FloatTensor, _ candidate: Candidate, _ products: [Float], _ algebra: LinearAlgebra
+  ) -> Float {
+    let (columns, scales) = (tensor.columns, candidate.scales)
+    let rows = Array(stride(from: 0, to: tensor.rows, by: max(1, tensor.rows / Self.sampledRows)))
+    var scaled: [Float] = []
+    scaled.reserveCapacity(rows.count * columns)
+    for row in rows {
+      let values = tensor.row(row)
+      for column in 0..<columns { scaled.append(values[column] * scales[column]) }
+    }
+    let steps = candidate.grid.steps(scaled, rows: rows.count, columns: columns)
+    for index in scaled.indices {
+      let rounded = grid.rounded(scaled[index], steps[index / grid.group])
+      scaled[index] = (rounded - scaled[index]) / scales[index % columns]
+    }
+    return algebra.quadraticForms(scaled, products, rows: rows.count, columns: columns).reduce(0, +)
   }
 }
 
@@ -98,73 +119,5 @@ extension InputStatistics {
       }
     }
     return matrix
-  }
-}
-
-/// Matrices that read one vector, and what their columns' scales are taken from.
-struct ScaleFold {
-  /// Places in the layer's tensors.
-  let readers: [Int]
-  /// A norm's weights and biases, or a matrix (with its bias) whose outputs the readers read unchanged.
-  let givers: [Int]
-
-  /// Only where nothing else reads the same vector.
-  static func all(of layer: FloatLayer, _ model: WorkingModel) -> [ScaleFold] {
-    func places(_ roles: [TensorRole]) -> [Int] { roles.compactMap { layer.place(of: $0) } }
-    var folds: [ScaleFold] = []
-    let known: Set<TensorRole> = [
-      .attentionQuery, .attentionKey, .attentionValue, .attentionQKV, .attentionOutput, .feedForwardGate,
-      .feedForwardUp, .feedForwardGateUp, .feedForwardDown,
-    ]
-    let isPlain = layer.matrices.allSatisfy { known.contains(layer.tensors[$0].role) }
-    if isPlain, model.architecture.forward.residual != .parallel {
-      folds.append(
-        ScaleFold(
-          readers: places([.attentionQuery, .attentionKey, .attentionValue, .attentionQKV]),
-          givers: places([.attentionNorm, .attentionNormBias])))
-      folds.append(
-        ScaleFold(
-          readers: places([.feedForwardGate, .feedForwardUp, .feedForwardGateUp]),
-          givers: places([.feedForwardNorm, .feedForwardNormBias])))
-    }
-    // act(gate) · up: whatever divides the rows of up divides the input of down.
-    if layer.place(of: .feedForwardGate) != nil {
-      folds.append(
-        ScaleFold(readers: places([.feedForwardDown]), givers: places([.feedForwardUp, .feedForwardUpBias])))
-    }
-    if case .attention(let shape) = layer.shape.mixers.first, shape.heads == shape.keyValueHeads {
-      folds.append(
-        ScaleFold(readers: places([.attentionOutput]), givers: places([.attentionValue, .attentionValueBias])))
-    }
-    return folds.filter { fold in
-      guard let reader = fold.readers.first, let giver = fold.givers.first else { return false }
-      let tensor = layer.tensors[giver]
-      return (tensor.description.isVector ? tensor.columns : tensor.rows) == layer.tensors[reader].columns
-    }
-  }
-
-  func apply(_ scales: [Float], to layer: FloatLayer, normOffset: Float) {
-    for reader in readers {
-      let tensor = layer.tensors[reader]
-      for row in 0..<tensor.rows {
-        let values = tensor.row(row)
-        for column in 0..<tensor.columns { values[column] *= scales[column] }
-      }
-    }
-    for giver in givers {
-      let tensor = layer.tensors[giver]
-      if tensor.description.isVector {
-        let isNorm = tensor.role == .attentionNorm || tensor.role == .feedForwardNorm
-        let offset = isNorm ? normOffset : 0
-        for place in 0..<tensor.columns {
-          tensor.values[place] = (tensor.values[place] + offset) / scales[place] - offset
-        }
-      } else {
-        for row in 0..<tensor.rows {
-          let values = tensor.row(row)
-          for column in 0..<tensor.columns { values[column] /= scales[row] }
-        }
-      }
-    }
   }
 }

@@ -15,6 +15,10 @@ package struct CompressionRequest: Sendable {
   /// What shows which weights matter; nil leaves that to the weights themselves.
   package var calibration: CalibrationText?
   package var pruning: PruningChoice
+  /// How much each structure of each of the source's layers matters, for a criterion that the weights alone do not show.
+  package var structureScores: [StructureScores]?
+  /// Added to the weights before anything else, each with a scale.
+  package var adapters: [(file: AdapterFile, scale: Float)] = []
   /// Rounds the groups of AWQ and GPTQ to the nearest and reads no text: what the methods are compared with.
   package var roundsToNearest: Bool
 

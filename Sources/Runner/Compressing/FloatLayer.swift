@@ -54,7 +54,8 @@ struct FloatLayer {
     }
   }
 
-  private static func floats(_ model: WorkingModel, _ place: Int, _ spool: Spool) throws -> FloatTensor {
+  /// One tensor of a model as floats.
+  static func floats(_ model: WorkingModel, _ place: Int, _ spool: Spool) throws -> FloatTensor {
     let tensor = model.weights.inventory.tensors[place]
     let name = model.description.inventory.fileNames[place]
     guard case .block(let format) = tensor.format, [.f32, .f16, .bf16].contains(format),

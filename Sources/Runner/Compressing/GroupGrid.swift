@@ -2,7 +2,7 @@
 internal import ModelFiles
 
 /// Integers with a scale and a zero point for each group of neighbouring inputs: w ≈ (q − zero) · scale.
-struct GroupGrid {
+struct GroupGrid: Sendable {
   let bits: Int
   let group: Int
   /// Layouts that store the zero point less one cannot store 0.
@@ -19,24 +19,32 @@ struct GroupGrid {
   /// Whether a matrix is whole groups of inputs and whole 32-bit words of outputs; others stay in 16 bits.
   func fits(_ tensor: FloatTensor) -> Bool { tensor.columns % group == 0 && tensor.rows * bits % 32 == 0 }
 
-  /// The step that spans the values and 0; with weights, the narrower one whose weighted squared error is least.
-  ///
-  /// - Source: clipping by search as AWQ does (arXiv 2306.00978), here by the mean squares of the inputs.
-  func fit(_ values: UnsafePointer<Float>, _ count: Int, weights: UnsafePointer<Float>?) -> Step {
-    var (low, high) = (Float(0), Float(0))
-    for index in 0..<count {
-      low = min(low, values[index])
-      high = max(high, values[index])
-    }
+  /// The step that spans a share of the range of a group's values and 0.
+  func fit(_ values: UnsafePointer<Float>, share: Float) -> Step {
+    let (low, high) = range(values)
+    return step(low * share, high * share)
+  }
+
+  /// The step whose weighted squared error is least, of shares of the range down to half of it.
+  func fit(_ values: UnsafePointer<Float>, weights: UnsafePointer<Float>) -> Step {
+    let (low, high) = range(values)
     let full = step(low, high)
-    guard let weights else { return full }
-    var best = (step: full, error: error(values, count, weights, full))
+    var best = (step: full, error: error(values, weights, full))
     for clip in stride(from: Float(0.95), to: 0.5, by: -0.05) {
       let candidate = step(low * clip, high * clip)
-      let error = error(values, count, weights, candidate)
+      let error = error(values, weights, candidate)
       if error < best.error { best = (candidate, error) }
     }
     return best.step
+  }
+
+  private func range(_ values: UnsafePointer<Float>) -> (low: Float, high: Float) {
+    var (low, high) = (Float(0), Float(0))
+    for index in 0..<group {
+      low = min(low, values[index])
+      high = max(high, values[index])
+    }
+    return (low, high)
   }
 
   private func step(_ low: Float, _ high: Float) -> Step {
@@ -48,12 +56,10 @@ struct GroupGrid {
     return Step(scale: scale, zero: max(leastZero, min(top, Int((-low / scale).rounded()))))
   }
 
-  private func error(
-    _ values: UnsafePointer<Float>, _ count: Int, _ weights: UnsafePointer<Float>, _ step: Step
-  ) -> Float {
+  private func error(_ values: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ step: Step) -> Float {
     var sum: Float = 0
-    for index in 0..<count {
-      let miss = values[index] - value(code(values[index], step), step)
+    for index in 0..<group {
+      let miss = values[index] - rounded(values[index], step)
       sum += miss * miss * weights[index]
     }
     return sum
@@ -64,6 +70,8 @@ struct GroupGrid {
   }
 
   func value(_ code: Int, _ step: Step) -> Float { Float(code - step.zero) * step.scale }
+
+  func rounded(_ value: Float, _ step: Step) -> Float { self.value(code(value, step), step) }
 }
 
 /// A matrix as integers in groups, as the packed layouts take it.

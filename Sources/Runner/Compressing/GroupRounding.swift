@@ -11,40 +11,31 @@ struct NearestRounding: LayerMethod {
   var note: String { "rounded to the nearest" }
 
   func change(_ layer: inout FloatLayer, _ inputs: LayerInputs?, _ model: WorkingModel, _ pool: ThreadPool) throws {
-    for place in layer.matrices { try layer.tensors[place].round(to: grid, weights: nil, layer.spool, pool) }
+    for place in layer.matrices { try layer.tensors[place].round(to: ClippedGrid(grid), layer.spool, pool) }
   }
 }
 
 extension FloatTensor {
   /// Rounds all rows; the values become what the integers stand for.
-  ///
-  /// - Parameter weights: how much a squared error of each column counts; nil spans every group's range.
-  mutating func round(to grid: GroupGrid, weights: [Float]?, _ spool: Spool, _ pool: ThreadPool) throws {
+  mutating func round(to clipped: ClippedGrid, _ spool: Spool, _ pool: ThreadPool) throws {
+    let grid = clipped.grid
     guard grid.fits(self) else { return }
     let packed = try GroupPacking(rows: rows, columns: columns, grid: grid, spool: spool)
     packing = packed
     nonisolated(unsafe) let start = pointer
     let columns = columns
-    pool.forEachChunk(of: rows, grain: 8) { _, rows in
+    pool.forEachChunk(of: rows, grain: 16) { _, rows in
+      let values = start + rows.lowerBound * columns
+      let steps = clipped.steps(values, rows: rows.count, columns: columns)
       for row in rows {
-        let values = start + row * columns
         for group in 0..<packed.groups {
-          let first = group * grid.group
-          let step: GroupGrid.Step
-          if let weights {
-            step = weights.withUnsafeBufferPointer {
-              grid.fit(values + first, grid.group, weights: $0.baseAddress.map { $0 + first })
-            }
-          } else {
-            step = grid.fit(values + first, grid.group, weights: nil)
-          }
-          packed.set(step, row: row, group: group)
-          for column in first..<first + grid.group {
-            let code = grid.code(values[column], step)
-            packed.codes[row * columns + column] = UInt8(code)
-            values[column] = grid.value(code, step)
-          }
+          packed.set(steps[(row - rows.lowerBound) * packed.groups + group], row: row, group: group)
         }
+      }
+      for index in 0..<rows.count * columns {
+        let code = grid.code(values[index], steps[index / grid.group])
+        packed.codes[rows.lowerBound * columns + index] = UInt8(code)
+        values[index] = grid.value(code, steps[index / grid.group])
       }
     }
   }
@@ -110,7 +101,7 @@ struct SecondOrderRounding: LayerMethod {
         guard let upper = upper.baseAddress, let weights = weights.baseAddress else { return }
         for place in 0..<columns {
           if place % grid.group == 0 {
-            step = grid.fit(work + place, grid.group, weights: weights + place)
+            step = grid.fit(work + place, weights: weights + place)
             packing.set(step, row: row, group: place / grid.group)
           }
           let code = grid.code(work[place], step)

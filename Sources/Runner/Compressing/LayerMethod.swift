@@ -7,6 +7,8 @@ internal import ModelFiles
 protocol LayerMethod {
   /// What must be known of the matrices' inputs; nil looks at the weights alone.
   var statistics: InputStatistics.Kind? { get }
+  /// Whether some windows of the text are kept aside, to judge by.
+  var holdsOut: Bool { get }
   /// What was done, for the file's metadata.
   var note: String { get }
 
@@ -15,6 +17,8 @@ protocol LayerMethod {
 }
 
 extension LayerMethod {
+  var holdsOut: Bool { false }
+
   /// Changes all layers of a model, each by what the changed layers before it give.
   ///
   /// - Throws: `CompressorError.needsCalibration` without a text where one is needed; `.interrupted`; what `change` throws.
@@ -35,7 +39,7 @@ extension LayerMethod {
     for index in model.architecture.layers.indices {
       try watch.step("layer \(index + 1) of \(model.architecture.layers.count)")
       var layer = try FloatLayer(model, layer: index, spool: spool)
-      let inputs = try statistics.flatMap { kind in try walk?.inputs(of: layer, kind) }
+      let inputs = try statistics.flatMap { kind in try walk?.inputs(of: layer, kind, holdsOut: holdsOut) }
       try change(&layer, inputs, model, pool)
       try walk?.advance(through: layer)
       entries += layer.tensors.map { ($0.entry, $0.description.format) }

@@ -44,15 +44,21 @@ struct LayerWalk {
   var current: UnsafePointer<Float> { UnsafePointer(address) }
 
   /// What enters each matrix of a layer, as it is now; the states stay where they are.
-  func inputs(of layer: FloatLayer, _ kind: InputStatistics.Kind) throws -> LayerInputs {
-    let inputs = LayerInputs(kind, columns: layer.tensors.map(\.columns))
+  ///
+  /// - Parameter holdsOut: gathers each fourth window apart; nothing is kept apart of a single one.
+  func inputs(of layer: FloatLayer, _ kind: InputStatistics.Kind, holdsOut: Bool = false) throws -> LayerInputs {
+    let columns = layer.tensors.map(\.columns)
+    let heldOut = holdsOut && text.windows.count > 1 ? LayerInputs(kind, columns: columns) : nil
+    let inputs = LayerInputs(kind, columns: columns, heldOut: heldOut)
+    var current = inputs
     let session = try session(layer.shape, layer.tensors.map(\.entry))
     let first = outside.count
-    session.watchProducts { x, tokens, tensors in inputs.add(x, tokens: tokens, tensors.map { $0 - first }) }
+    session.watchProducts { x, tokens, tensors in current.add(x, tokens: tokens, tensors.map { $0 - first }) }
     let room = UnsafeMutableBufferPointer<Float>.allocate(capacity: text.window * width)
     defer { room.deallocate() }
     guard let copy = room.baseAddress else { return inputs }
-    for window in text.windows {
+    for (index, window) in text.windows.enumerated() {
+      if let heldOut { current = index % 4 == 1 ? heldOut : inputs }
       try watch.step("layer \(layer.index + 1): reading token \(window.lowerBound) of \(text.tokens.count)")
       copy.update(from: address + window.lowerBound * width, count: window.count * width)
       session.run(states: copy, count: window.count)
@@ -104,8 +110,11 @@ final class LayerInputs {
   private let kind: InputStatistics.Kind
   private let columns: [Int]
   private var byTensor: [Int: InputStatistics] = [:]
+  /// The same of other windows of the text; nil where none were kept apart.
+  let heldOut: LayerInputs?
 
-  init(_ kind: InputStatistics.Kind, columns: [Int]) {
+  init(_ kind: InputStatistics.Kind, columns: [Int], heldOut: LayerInputs? = nil) {
+    self.heldOut = heldOut
     self.kind = kind
     self.columns = columns
   }

@@ -16,6 +16,9 @@ struct VariantSteps {
   func applied(to model: WorkingModel) throws -> WorkingModel {
     var model = model
     let spool = try Spool(beside: request.output)
+    if !request.adapters.isEmpty {
+      model = try AdapterMerging(request.adapters).apply(model, pool: pool, spool: spool, watch: watch)
+    }
     for step in request.variant.structure { model = try applied(step, to: model, spool) }
     guard case .linearLayers(let format) = request.variant.storage, let method = method(for: format) else {
       return model
@@ -30,11 +33,13 @@ struct VariantSteps {
       return try DepthPruning(removed: layers, criterion: criterion)
         .apply(model, text, pool: pool, spool: spool, watch: watch)
     case .width(let permille):
-      return try WidthPruning(criterion: request.pruning.width, layers: request.pruning.layers)
-        .apply(model, removing: permille, spool: spool, watch: watch)
+      return try WidthPruning(
+        criterion: request.pruning.width, layers: request.pruning.layers, given: request.structureScores
+      ).apply(model, removing: permille, spool: spool, watch: watch)
     case .lowRank(let permille):
       return try LowRankFactoring(permille: permille, readsText: text != nil)
         .apply(model, text, variant: step.name, pool: pool, spool: spool, watch: watch)
+    case .mergedAdapter where !request.adapters.isEmpty: return model
     case .adapter, .mergedAdapter: throw CompressorError.needsTraining(step: step.name)
     }
   }

@@ -8,12 +8,17 @@ struct WidthPruning {
   let criterion: WidthCriterion
   /// Nil takes all but the first and last four.
   let layers: Range<Int>?
+  /// Of each of the source's layers, for a criterion that the weights alone do not show.
+  let given: [StructureScores]?
 
-  /// - Throws: `CompressionError.notApplicable`; what reading the layers throws.
+  /// - Throws: `CompressionError.notApplicable`; `CompressorError.needsCalibration`; what reading the layers throws.
   func apply(_ model: WorkingModel, removing permille: Int, spool: Spool, watch: Watch) throws -> WorkingModel {
     let count = model.architecture.layers.count
     let narrowed = try NarrowedLayer.layers(
       of: model.description, keeping: 1000 - permille, in: layers.map { $0.clamped(to: 0..<count) })
+    if criterion == .taylor, given == nil {
+      throw CompressorError.needsCalibration(variant: StructuralStep.width(permille: permille).name)
+    }
     var entries: [(entry: DerivedWeights.Entry, published: StorageFormat)] = []
     var architecture = model.architecture
     var ready: [Int: FloatLayer] = [:]
@@ -26,7 +31,8 @@ struct WidthPruning {
       }
       if ready[layer] == nil {
         try watch.step("layer \(layer + 1): choosing heads and channels")
-        ready[layer] = try thinned(try FloatLayer(model, layer: layer, spool: spool), shape)
+        ready[layer] = try thinned(
+          try FloatLayer(model, layer: layer, spool: spool), shape, given?[model.keptLayers?[layer] ?? layer])
         architecture.layers[layer] = shape.after
       }
       let name = model.description.inventory.fileNames[index]
@@ -39,14 +45,19 @@ struct WidthPruning {
     return result
   }
 
-  private func thinned(_ layer: FloatLayer, _ shape: NarrowedLayer) throws -> FloatLayer {
+  private func thinned(_ layer: FloatLayer, _ shape: NarrowedLayer, _ given: StructureScores?) throws -> FloatLayer {
     var layer = layer
-    let heads = best(shape.heads, scores(layer, shape, .head, count: shape.heads.old), layer.index)
-    let channels = best(shape.channels, scores(layer, shape, .channel, count: shape.channels.old), layer.index)
+    var (heads, channels) = (
+      scores(layer, shape, .head, count: shape.heads.old), scores(layer, shape, .channel, count: shape.channels.old)
+    )
+    if criterion == .taylor, let given, (given.heads.count, given.channels.count) == (heads.count, channels.count) {
+      (heads, channels) = (given.heads, given.channels)
+    }
+    let kept = (heads: best(shape.heads, heads), channels: best(shape.channels, channels))
     for place in layer.tensors.indices {
       guard let membership = try membership(layer.tensors[place], shape) else { continue }
-      let kept = Set(membership.structure == .head ? heads : channels)
-      let lines = membership.places.indices.filter { kept.contains(membership.places[$0]) }
+      let stays = Set(membership.structure == .head ? kept.heads : kept.channels)
+      let lines = membership.places.indices.filter { stays.contains(membership.places[$0]) }
       layer.tensors[place] = try layer.tensors[place].keeping(
         lines, alongRows: membership.isAlongRows && !layer.tensors[place].description.isVector, spool: layer.spool)
     }
@@ -89,7 +100,7 @@ struct WidthPruning {
   }
 
   /// The places of the highest scores, in their order.
-  private func best(_ change: (old: Int, new: Int), _ scores: [Double], _ layer: Int) -> [Int] {
+  private func best(_ change: (old: Int, new: Int), _ scores: [Double]) -> [Int] {
     let ranked = scores.indices.sorted { (scores[$0], $1) > (scores[$1], $0) }
     return ranked.prefix(change.new).sorted()
   }
@@ -111,6 +122,17 @@ extension FloatTensor {
       }
     }
     return result
+  }
+}
+
+/// How much the key and value heads and the feed-forward channels of a layer matter.
+package struct StructureScores: Sendable, Equatable {
+  package var heads: [Double]
+  package var channels: [Double]
+
+  package init(heads: [Double], channels: [Double]) {
+    self.heads = heads
+    self.channels = channels
   }
 }
 

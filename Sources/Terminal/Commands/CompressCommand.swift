@@ -38,7 +38,7 @@ struct CompressCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       What goes first. Layers: angle (a block, the default with a text), influence, last. Heads and channels: \
-      magnitude-l2 (the default), magnitude-l1, random.
+      magnitude-l2 (the default), magnitude-l1, taylor (weight times gradient, with a text), random.
       """, valueName: "criterion"))
   var pruneBy: PruningCriterion?
   @Option(
@@ -46,6 +46,12 @@ struct CompressCommand: ParsableCommand {
       "Layers that lose heads and channels, such as 4-27 (default: all but the first and last four).",
       valueName: "range"))
   var pruneLayers: LayerRange?
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "A LoRA adapter to merge into the weights: a PEFT folder or a GGUF file, perhaps with a scale; may be repeated.",
+      valueName: "path[=scale]"))
+  var adapters: [String] = []
   @Flag(help: "Round AWQ's and GPTQ's groups to the nearest, without a text: what they are compared with.")
   var nearest = false
   @Option(
@@ -58,7 +64,7 @@ struct CompressCommand: ParsableCommand {
     let console = common.console
     let variant = try CompressionVariant(parsing: variant)
     Interrupt.shared.listen()
-    let options = CompressingOptions(
+    var options = CompressingOptions(
       calibration: calibration, calibrationTokens: calibrationTokens,
       pruning: PruningChoice(
         depth: pruneBy?.depth, width: pruneBy?.width ?? .magnitudeL2, layers: pruneLayers?.layers),
@@ -66,6 +72,7 @@ struct CompressCommand: ParsableCommand {
       running: MeasuringOptions(
         threads: threads, toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))
+    options.adapters = adapters.map(AdapterReference.init(parsing:))
     let record: CompressionRecord
     do {
       record = try common.session.compress(input, to: output, variant, options)
