@@ -27,7 +27,7 @@ import Testing
     "depth-1+lora-16-merged", "depth-1+lora-16-merged+awq4-g32", "lora-16-merged", "qlora-16", "student:half",
   ]
 
-  private func study(
+  private func run(
     _ session: PlanningSession, _ folder: String, only: [String], again: StudyStage? = nil, samples: Int = 1,
     _ watch: Watch = Watch()
   ) throws -> Study {
@@ -47,7 +47,7 @@ import Testing
   @Test func `variants that need training are trained, each from the file of the steps before it`() throws {
     try Fixture.withSession { session, folder in
       let path = folder.path + "/study"
-      let study = try study(session, path, only: Self.trained)
+      let study = try run(session, path, only: Self.trained)
       let entries = study.entries.filter { $0.training != nil }
       #expect(entries.count == Self.trained.count + 1)
       for entry in entries {
@@ -81,18 +81,18 @@ import Testing
       let (path, whole) = (folder.path + "/study", folder.path + "/whole")
       let only = ["lora-16-merged"]
       let stopping = Watch(stopsAt: "step 3 of \(Self.steps)")
-      #expect { try study(session, path, only: only, stopping) } throws: { error in
+      #expect { try run(session, path, only: only, stopping) } throws: { error in
         (error as? StudyError)?.kind == "interrupted"
       }
       let file = "/models/lora-16-merged.gguf"
       #expect(FileManager.default.fileExists(atPath: path + file + ".training"))
       #expect(!FileManager.default.fileExists(atPath: path + file))
       let resuming = Watch()
-      let study = try study(session, path, only: only, resuming)
+      let study = try run(session, path, only: only, resuming)
       #expect(resuming.said("step 4 of \(Self.steps)") && !resuming.said("step 3 of \(Self.steps)"))
       let entry = try #require(study.entries.first { $0.variant == "lora-16-merged" })
       #expect(entry.isDone && entry.training?.record?["steps"]?.intValue == Self.steps)
-      _ = try self.study(session, whole, only: only)
+      _ = try run(session, whole, only: only)
       #expect(try bytes(path + file) == bytes(whole + file))
     }
   }
@@ -100,22 +100,22 @@ import Testing
   @Test func `a row alone is made, measured or judged anew`() throws {
     try Fixture.withSession { session, folder in
       let path = folder.path + "/study"
-      let first = try study(session, path, only: ["q8_0"])
+      let first = try run(session, path, only: ["q8_0"])
       func row(_ study: Study) throws -> Study.Entry {
         try #require(study.entries.first { $0.variant == "q8_0" })
       }
-      let measured = try row(study(session, path, only: ["q8_0"], again: .measure, samples: 2))
+      let measured = try row(run(session, path, only: ["q8_0"], again: .measure, samples: 2))
       #expect(measured.measurement?["decode"]?["tokensPerSecond"]?["samples"]?.arrayValue?.count == 2)
       #expect(try measured.evaluation == row(first).evaluation)
       // A file that is there is taken as it is; made anew it is the variant again.
       let file = path + "/models/q8_0.gguf"
       let made = try bytes(file)
       try FileManager.default.removeItem(atPath: file)
-      let again = try row(study(session, path, only: ["q8_0"], again: .make))
+      let again = try row(run(session, path, only: ["q8_0"], again: .make))
       #expect(again.isDone)
       #expect(try bytes(file) == made)
       #expect(first.entries.count { $0.isDone } == 1)
-      #expect { try study(session, path, only: ["no-such"]) } throws: { error in
+      #expect { try run(session, path, only: ["no-such"]) } throws: { error in
         (error as? StudyError)?.kind == "variant_not_in_study"
       }
     }
