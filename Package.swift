@@ -145,7 +145,7 @@ let package = Package(
       "Planning",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "Recommender",
-        "Profiles",
+        "Profiles", "ModelFiles", "Training", "Archive",
       ]),
     .testTarget(name: "TerminalTests", dependencies: ["TestSupport", "JSONText", "Terminal"], swiftSettings: strict),
   ],

@@ -6,9 +6,11 @@ extension Study.Entry {
   package var json: JSON {
     [
       "label": .string(label), "variant": .string(variant), "roundsToNearest": .bool(roundsToNearest),
-      "file": .string(file), "fileBytes": fileBytes.map { .integer($0.bytes) } ?? .null,
+      "file": .string(file), "adapter": adapter.map { .string($0) } ?? .null, "training": training?.json ?? .null,
+      "fileBytes": fileBytes.map { .integer($0.bytes) } ?? .null,
       "bitsPerWeight": bitsPerWeight.map { .number($0) } ?? .null, "measurement": measurement ?? .null,
-      "evaluation": evaluation ?? .null, "refusal": refusal.map { .string($0) } ?? .null,
+      "estimatedEnergy": estimatedEnergy ?? .null, "evaluation": evaluation ?? .null,
+      "refusal": refusal.map { .string($0) } ?? .null,
     ]
   }
 
@@ -17,12 +19,26 @@ extension Study.Entry {
       let file = json["file"]?.stringValue
     else { return nil }
     self.init(
-      label: label, variant: variant, file: file, roundsToNearest: json["roundsToNearest"]?.boolValue ?? false)
+      label: label, variant: variant, file: file, adapter: json["adapter"]?.stringValue,
+      training: Study.Training(json: json["training"]), roundsToNearest: json["roundsToNearest"]?.boolValue ?? false)
     fileBytes = json["fileBytes"]?.intValue.map { ByteCount($0) }
     bitsPerWeight = json["bitsPerWeight"]?.doubleValue
     if let answer = json["measurement"], !answer.isNull { measurement = answer }
+    if let answer = json["estimatedEnergy"], !answer.isNull { estimatedEnergy = answer }
     if let answer = json["evaluation"], !answer.isNull { evaluation = answer }
     refusal = json["refusal"]?.stringValue
+  }
+}
+
+extension Study.Training {
+  fileprivate var json: JSON {
+    ["seed": .integer(Int64(clamping: seed)), "hasTeacher": .bool(hasTeacher), "record": record ?? .null]
+  }
+
+  fileprivate init?(json: JSON?) {
+    guard let json, let seed = json["seed"]?.intValue else { return nil }
+    self.init(seed: UInt64(clamping: seed), hasTeacher: json["hasTeacher"]?.boolValue ?? false)
+    if let answer = json["record"], !answer.isNull { record = answer }
   }
 }
 
@@ -31,7 +47,8 @@ extension Study {
   package var members: [JSON.Member] {
     [
       .init("model", .string(model)), .init("machine", .string(machine)), .init("date", .string(date)),
-      .init("settings", settings), .init("complete", .bool(isComplete)),
+      .init("settings", settings), .init("note", note.map { .string($0) } ?? .null),
+      .init("complete", .bool(isComplete)),
       .init("entries", .array(entries.map(\.json))),
     ]
   }
@@ -44,5 +61,6 @@ extension Study {
     self.init(
       model: model, machine: json["machine"]?.stringValue ?? "", date: json["date"]?.stringValue ?? "",
       settings: settings, entries: entries.compactMap { Entry(json: $0) })
+    note = json["note"]?.stringValue
   }
 }

@@ -14,22 +14,48 @@ package struct Study: Sendable, Equatable {
     package var roundsToNearest: Bool
     /// Its file, inside the study's folder; empty for the model as given.
     package var file: String
+    /// An adapter beside it in the same folder.
+    package var adapter: String?
+    /// What is trained on the way; nil where nothing is.
+    package var training: Training?
     package var fileBytes: ByteCount?
     package var bitsPerWeight: Double?
     /// The answers of `measure` and `evaluate`.
     package var measurement: JSON?
+    /// Energy per token by the cost model, for where no sensor says it.
+    package var estimatedEnergy: JSON?
     package var evaluation: JSON?
     /// Why there is nothing more to know of it here.
     package var refusal: String?
 
-    package init(label: String, variant: String, file: String, roundsToNearest: Bool = false) {
+    package init(
+      label: String, variant: String, file: String, adapter: String? = nil, training: Training? = nil,
+      roundsToNearest: Bool = false
+    ) {
       self.label = label
       self.variant = variant
       self.file = file
+      self.adapter = adapter
+      self.training = training
       self.roundsToNearest = roundsToNearest
     }
 
     package var isDone: Bool { refusal != nil || evaluation != nil && measurement != nil }
+  }
+
+  /// The training among an entry's steps.
+  package struct Training: Sendable, Equatable {
+    package var seed: UInt64
+    /// Whether a student learns from the model's distributions besides the text.
+    package var hasTeacher: Bool
+    /// The answer of `train`, once there is one.
+    package var record: JSON?
+
+    package init(seed: UInt64, hasTeacher: Bool = false, record: JSON? = nil) {
+      self.seed = seed
+      self.hasTeacher = hasTeacher
+      self.record = record
+    }
   }
 
   package var model: String
@@ -38,6 +64,8 @@ package struct Study: Sendable, Equatable {
   /// What the entries depend on; a folder holds a study of one such setting.
   package var settings: JSON
   package var entries: [Entry]
+  /// What the user says of it, such as where the texts come from.
+  package var note: String?
 
   package init(model: String, machine: String, date: String, settings: JSON, entries: [Entry]) {
     self.model = model
@@ -75,5 +103,7 @@ extension Study.Entry {
   package func rate(_ phase: String) -> Double? { measurement?[phase]?["tokensPerSecond"]?["median"]?.doubleValue }
 
   package var residentBytes: Double? { measurement?["peakResidentBytes"]?["value"]?.doubleValue }
-  package var joulesPerToken: Double? { measurement?["energy"]?["value"]?.doubleValue }
+  package var measuredJoules: Double? { measurement?["energy"]?["value"]?.doubleValue }
+  package var estimatedJoules: Double? { estimatedEnergy?["value"]?.doubleValue }
+  package var perplexity: Double? { judged("text", "perplexity")?.value }
 }

@@ -23,6 +23,8 @@ package struct EvaluatingOptions: Sendable {
   package var limit: Int?
   /// Questions of each kind that are made of the text itself; 0 for none.
   package var probes: Int
+  /// Whether the reference answers the questions too.
+  package var asksReference = true
   package var keyValueFormat: KeyValueFormat
   package var running: MeasuringOptions
 
@@ -57,11 +59,12 @@ extension PlanningSession {
       other?.description.architecture.contextLength ?? .max)
     let text = try options.text.map(Self.givenText)
     let probes = text.map { TextProbes.questions($0, count: options.probes, contextTokens: context) } ?? []
-    let request = EvaluationRequest(
+    var request = EvaluationRequest(
       text: text, method: options.method, contextTokens: context,
       strideTokens: options.strideTokens ?? max(1, context / 2),
       questions: (try options.tasks.map(Self.questions) ?? []) + probes, limit: options.limit,
       keyValueFormat: options.keyValueFormat, threads: options.running.threads ?? ThreadChoice(machine).threads)
+    request.asksReference = options.asksReference
     let evaluator = Evaluator(
       machine: machine, kernels: try Self.kernels(options.running.kernels), toolVersion: options.running.toolVersion,
       progress: options.running.progress, isCancelled: options.running.isCancelled)
@@ -73,7 +76,10 @@ extension PlanningSession {
   private func evaluated(_ path: String, adapters: [AdapterReference] = []) throws -> EvaluatedModel {
     let file = try self.file(of: .path(path), adapters: adapters)
     guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
-    let variant = file.metadata?.string(Provenance.variantKey) ?? "as the file has it"
+    // An adapter makes another model of the file.
+    let variant =
+      ([file.metadata?.string(Provenance.variantKey) ?? "as the file has it"]
+      + adapters.map { "adapter \(($0.path as NSString).lastPathComponent)" }).joined(separator: "+")
     return EvaluatedModel(
       description: file.description, weights: weights, tokenizer: try tokenizer(ofFile: path), variant: variant)
   }

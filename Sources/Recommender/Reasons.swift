@@ -34,7 +34,9 @@ struct Reasons {
       return choice.quality.loss.reason.map { "Its loss is unknown: \($0)." }
     }
     if choice.quality.loss.basis == .measured, let source = choice.quality.loss.source {
-      return "Its loss is \(grade.rawValue) (\(loss)) by \(source), which counts before published figures."
+      // Its interval ends at nothing lost where twice the standard error reaches there.
+      let doubt = choice.quality.loss.low == .zero ? "; it lies within twice its standard error of no loss" : ""
+      return "Its loss is \(grade.rawValue) (\(loss)) by \(source), which counts before published figures\(doubt)."
     }
     return "Its expected loss is \(grade.rawValue) (\(loss); \(choice.quality.loss.basis.rawValue))."
   }

@@ -51,17 +51,22 @@ package struct Trainer: Sendable {
     let count = run.network.parameters.count
     return TrainingRecord(
       model: request.source.description.name, output: request.output, summary: request.summary, variant: variant,
-      steps: run.step, tokens: run.tokens, trainedParameters: count, firstLoss: run.firstLoss, lastLoss: run.lastLoss,
-      validation: validation, stateBytes: ByteCount(4 * count * MemoryLayout<Float>.size), bytes: ByteCount(bytes),
-      seconds: (clock.now - begin) / .seconds(1))
+      steps: run.step, tokens: run.step * run.tokensPerStep, seed: request.settings.seed, trainedParameters: count,
+      firstLoss: run.progress.firstLoss, lastLoss: run.progress.lastLoss, validation: validation,
+      stateBytes: ByteCount(4 * count * MemoryLayout<Float>.size), bytes: ByteCount(bytes),
+      seconds: run.progress.seconds + (clock.now - begin) / .seconds(1))
   }
+
+  /// What saving the state may take of the time.
+  private static let savingShare = 0.02
+  private static let shortestPause = 5.0
 
   private func steps(of run: TrainingRun, _ clock: ContinuousClock) throws {
     let (begin, firstStep) = (clock.now, run.step)
-    var saved = begin
+    var (saved, pause) = (begin, Self.shortestPause)
     while run.step < run.settings.steps {
       if isCancelled() {
-        try run.save()
+        try run.save(seconds: (clock.now - begin) / .seconds(1))
         throw TrainingError.interrupted(step: run.step, checkpoint: run.checkpoint.path)
       }
       let loss = try run.advance()
@@ -72,9 +77,10 @@ package struct Trainer: Sendable {
       progress(
         "step \(run.step) of \(run.settings.steps): loss \(QuantityFormat.threeDigits(loss.total)), "
           + "\(Int(Double(run.tokensPerStep) / max(each, 1e-9))) tokens/s, \(left) left")
-      if now - saved > .seconds(60) {
-        try run.save()
-        saved = now
+      if (now - saved) / .seconds(1) > pause {
+        try run.save(seconds: (now - begin) / .seconds(1))
+        saved = clock.now
+        pause = max(Self.shortestPause, (saved - now) / .seconds(1) / Self.savingShare)
       }
     }
   }
@@ -93,6 +99,9 @@ package struct Trainer: Sendable {
       guard lora.rank > 0 else { throw .badSetting("--lora", reason: "an adapter has a rank of at least 1") }
       if !request.merges, request.start != .file {
         throw .badSetting("--lora", reason: "an adapter kept apart needs the file that it belongs to; add --merged")
+      }
+      if !request.merges, !request.output.lowercased().hasSuffix(".gguf"), FileIdentity(request.output) != nil {
+        throw .badSetting(request.output, reason: "an adapter in PEFT's layout is a new folder, and the name is taken")
       }
     }
     guard let teacher = request.teacher else { return }

@@ -10,8 +10,9 @@ package struct TrainingRecord: Sendable, Equatable {
   package var summary: String
   package var variant: String
   package var steps: Int
-  /// Tokens that gradients were taken of, by this run.
+  /// Tokens that gradients were taken of.
   package var tokens: Int
+  package var seed: UInt64
   package var trainedParameters: Int
   /// The mean loss of the first and of the last tenth of the steps.
   package var firstLoss: TokenLoss.Value
@@ -22,6 +23,7 @@ package struct TrainingRecord: Sendable, Equatable {
   package var stateBytes: ByteCount
   package var bytes: ByteCount
   package var peakMemory: ByteCount?
+  /// Of all runs, where it was interrupted.
   package var seconds: Double
 
   package struct Validation: Sendable, Equatable {
@@ -35,7 +37,8 @@ package struct TrainingRecord: Sendable, Equatable {
     [
       .init("model", .string(model)), .init("output", .string(output)), .init("variant", .string(variant)),
       .init("training", .string(summary)), .init("steps", .integer(Int64(steps))),
-      .init("tokens", .integer(Int64(tokens))), .init("trainedParameters", .integer(Int64(trainedParameters))),
+      .init("tokens", .integer(Int64(tokens))), .init("seed", .integer(Int64(clamping: seed))),
+      .init("trainedParameters", .integer(Int64(trainedParameters))),
       .init("firstLoss", .number(firstLoss.total)), .init("lastLoss", .number(lastLoss.total)),
       .init("firstCrossEntropy", .number(firstLoss.crossEntropy)),
       .init("lastCrossEntropy", .number(lastLoss.crossEntropy)),

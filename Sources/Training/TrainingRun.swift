@@ -8,10 +8,7 @@ final class TrainingRun {
   let network: Network<Float>
   let optimizer: AdamW
   let checkpoint: TrainingCheckpoint
-  private(set) var step = 0
-  private(set) var tokens = 0
-  private(set) var firstLoss = TokenLoss.Value()
-  private(set) var lastLoss = TokenLoss.Value()
+  private(set) var progress = TrainingProgress()
   private let loss: TokenLoss
   private let pass: WindowPass<Float>
   private let teacher: WindowPass<Float>?
@@ -39,10 +36,17 @@ final class TrainingRun {
     checkpoint = TrainingCheckpoint(path: request.checkpoint, summary: request.summary)
   }
 
+  var step: Int { progress.step }
   var tokensPerStep: Int { settings.batch * settings.context }
 
-  func resume() throws { (step, firstLoss) = try checkpoint.restore(optimizer) }
-  func save() throws { try checkpoint.save(optimizer, step: step, firstLoss: firstLoss) }
+  func resume() throws { progress = try checkpoint.restore(optimizer) }
+
+  /// - Parameter seconds: what this run has taken until now.
+  func save(seconds: Double) throws {
+    var kept = progress
+    kept.seconds += seconds
+    try checkpoint.save(optimizer, kept)
+  }
 
   /// One step: the gradients of a batch, and the optimiser's move.
   ///
@@ -65,10 +69,9 @@ final class TrainingRun {
 
   private func count(_ value: TokenLoss.Value) {
     let tenth = max(1, settings.steps / 10)
-    if step < tenth { firstLoss.add(value, share: 1 / Double(tenth)) }
-    if step >= settings.steps - tenth { lastLoss.add(value, share: 1 / Double(tenth)) }
-    step += 1
-    tokens += tokensPerStep
+    if step < tenth { progress.firstLoss.add(value, share: 1 / Double(tenth)) }
+    if step >= settings.steps - tenth { progress.lastLoss.add(value, share: 1 / Double(tenth)) }
+    progress.step += 1
   }
 
   /// The mean cross entropy of a text's first windows, in nats per token.

@@ -58,10 +58,10 @@ import Testing
       let (quantised, decoded) = (path + ".q4_0", path + ".f32")
       try write(quantised: quantised, decoded: decoded)
       let record = try train(quantised, to: path, merges: false)
-      let twin = try train(decoded, to: path + ".twin", merges: false)
+      let twin = try train(decoded, to: path + ".twin.gguf", merges: false)
       #expect(record.lastLoss.total < record.firstLoss.total)
       #expect(record.lastLoss == twin.lastLoss && record.firstLoss == twin.firstLoss)
-      let (own, other) = (try GGUFFile(path: path), try GGUFFile(path: path + ".twin"))
+      let (own, other) = (try GGUFFile(path: path), try GGUFFile(path: path + ".twin.gguf"))
       for index in own.header.tensors.indices {
         #expect(own.bytes(ofTensor: index).elementsEqual(other.bytes(ofTensor: index)))
       }

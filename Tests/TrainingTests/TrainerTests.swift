@@ -106,7 +106,7 @@ import Testing
       let state = try #require(throws: TrainingError.self) { try train(other) }
       #expect(state.kind == "checkpoint_differs")
       let record = try train(request)
-      #expect(record.steps == 4 && record.tokens == 2 * 2 * 24)
+      #expect(record.steps == 4 && record.tokens == 4 * 2 * 24)
       #expect(try bytes(path) == whole)
       #expect(throws: TrainingError.noCheckpoint(path: path + ".training")) { try train(request) }
     }

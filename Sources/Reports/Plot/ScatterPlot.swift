@@ -28,16 +28,19 @@ package struct ScatterPlot: Sendable {
   private let title: String
   private let points: [Point]
   private let guide: Guide
+  private let namesHighlighted: Bool
   private let x: Axis
   private let y: Axis
   private let frame = (left: 70.0, top: 16.0, width: 690.0, height: 360.0)
 
   /// A plot of amounts that span decades: both axes are logarithmic unless said otherwise.
   package init(
-    title: String, xTitle: String, yTitle: String, points: [Point], guide: Guide = .none, isLinearY: Bool = false
+    title: String, xTitle: String, yTitle: String, points: [Point], guide: Guide = .none, isLinearY: Bool = false,
+    namesHighlighted: Bool = false
   ) {
     self.title = title
     self.guide = guide
+    self.namesHighlighted = namesHighlighted
     self.points = points.filter { $0.x.isFinite && $0.y.isFinite && $0.x > 0 && (isLinearY || $0.y > 0) }
     if case .diagonal = guide {
       // One scale for both, or the diagonal would lie.
@@ -67,6 +70,9 @@ package struct ScatterPlot: Sendable {
     let spot = place(point.x, point.y)
     let style = point.isHighlighted ? "dot strong" : "dot"
     drawing.dot(x: spot.x, y: spot.y, radius: point.isHighlighted ? 5 : 3.5, style, hint: point.label)
+    guard namesHighlighted, point.isHighlighted else { return }
+    let isRight = spot.x > frame.left + 0.7 * frame.width
+    drawing.text(point.label, x: spot.x + (isRight ? -8 : 8), y: spot.y - 6, isRight ? .end : .start)
   }
 
   private func drawAxes(_ drawing: inout SVG) {

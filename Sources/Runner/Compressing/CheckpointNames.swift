@@ -30,26 +30,9 @@ struct CheckpointNames {
     return folder != nil ? own : Self.name(of: model.description.inventory.tensors[index]) ?? own
   }
 
-  /// - Source: the state dictionary of LlamaForCausalLM.
   private static func name(of tensor: TensorDescription) -> String? {
-    guard tensor.part == .whole else { return nil }
-    switch tensor.role {
-    case .tokenEmbedding: return "model.embed_tokens.weight"
-    case .outputNorm: return "model.norm.weight"
-    case .outputHead: return "lm_head.weight"
-    default: return inside[tensor.role].map { "model.layers.\(tensor.layer).\($0)" }
-    }
+    tensor.part == .whole ? LlamaCheckpoint.name(of: tensor.role, layer: Int(tensor.layer)) : nil
   }
-
-  private static let inside: [TensorRole: String] = [
-    .attentionNorm: "input_layernorm.weight", .feedForwardNorm: "post_attention_layernorm.weight",
-    .attentionQuery: "self_attn.q_proj.weight", .attentionKey: "self_attn.k_proj.weight",
-    .attentionValue: "self_attn.v_proj.weight", .attentionOutput: "self_attn.o_proj.weight",
-    .attentionQueryBias: "self_attn.q_proj.bias", .attentionKeyBias: "self_attn.k_proj.bias",
-    .attentionValueBias: "self_attn.v_proj.bias", .attentionOutputBias: "self_attn.o_proj.bias",
-    .feedForwardGate: "mlp.gate_proj.weight", .feedForwardUp: "mlp.up_proj.weight",
-    .feedForwardDown: "mlp.down_proj.weight",
-  ]
 
   /// The row of the model for each row of the checkpoint.
   func sourceRow(of index: Int) -> (Int) -> Int {
@@ -57,11 +40,7 @@ struct CheckpointNames {
     guard reordersPairs, tensor.layer >= 0, [.attentionQuery, .attentionKey].contains(tensor.role),
       case .attention(let attention) = model.architecture.layers[Int(tensor.layer)].mixers.first
     else { return { $0 } }
-    let (width, half) = (attention.keyWidth, attention.keyWidth / 2)
-    return { row in
-      let place = row % width
-      return row - place + 2 * (place % half) + place / half
-    }
+    return { LlamaCheckpoint.ggufRow(of: $0, headWidth: attention.keyWidth) }
   }
 }
 

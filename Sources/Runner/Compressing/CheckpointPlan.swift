@@ -68,7 +68,7 @@ struct CheckpointPlan {
 
   private func writeWeights(to path: String, _ watch: Watch, _ record: inout CompressionRecord) throws {
     var writer = SafetensorsWriter()
-    writer.metadata += [(Provenance.variantKey, request.variant.name), (Provenance.versionKey, toolVersion)]
+    writer.metadata += [(Provenance.variantKey, request.resultName), (Provenance.versionKey, toolVersion)]
     let source = model.file.weights?.path ?? ""
     writer.metadata.append((Provenance.sourceKey, source.split(separator: "/").last.map(String.init) ?? source))
     if let text = request.calibration { writer.metadata.append((Provenance.calibrationKey, text.name)) }

@@ -33,6 +33,16 @@ package struct CompressionRequest: Sendable {
     self.pruning = pruning
     self.roundsToNearest = roundsToNearest
   }
+
+  /// What the result is: what had been done to the source before is among it.
+  var resultName: String {
+    let own = variant.name + (roundsToNearest ? "-nearest" : "")
+    guard let former = source.metadata?.string(Provenance.variantKey) else { return own }
+    guard let known = try? CompressionVariant(parsing: former) else { return "\(former)+\(own)" }
+    // Another storage takes the place of the former one.
+    let kept = CompressionVariant(known.steps.filter { $0 != known.storage })
+    return kept.steps.isEmpty ? own : variant.steps.isEmpty ? kept.name : "\(kept.name)+\(own)"
+  }
 }
 
 /// Makes a variant of a file's weights: a GGUF file, or a checkpoint's folder.

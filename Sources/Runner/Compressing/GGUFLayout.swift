@@ -23,7 +23,7 @@ struct GGUFLayout {
     if let type = request.variant.ggufFileType { writer.set("general.file_type", .uint32(type)) }
     // The version of the block layouts: 2 since 2023.
     writer.set("general.quantization_version", .uint32(2))
-    writer.set(Provenance.variantKey, .string(request.variant.name))
+    writer.set(Provenance.variantKey, .string(request.resultName))
     writer.set(Provenance.versionKey, .string(toolVersion))
     let source = model.file.weights?.path ?? ""
     writer.set(Provenance.sourceKey, .string(source.split(separator: "/").last.map(String.init) ?? source))

@@ -38,6 +38,8 @@ package struct EvaluationRequest: Sendable {
   package var limit: Int?
   package var keyValueFormat: KeyValueFormat
   package var threads: Int
+  /// Whether the reference answers the questions too.
+  package var asksReference = true
 
   package init(
     text: String? = nil, method: WindowMethod = .strided, contextTokens: Int = 512, strideTokens: Int = 256,
@@ -109,7 +111,7 @@ package struct Evaluator: Sendable {
       let questions = request.limitedQuestions
       (result.tasks, result.isComplete) = try evaluator.judge(
         questions, progress: progress, isCancelled: isCancelled)
-      if let other, let reference, result.isComplete {
+      if let other, let reference, result.isComplete, request.asksReference {
         other.truncate()
         var evaluator = ChoiceEvaluator(
           session: other, tokenizer: reference.tokenizer, contextTokens: request.contextTokens)

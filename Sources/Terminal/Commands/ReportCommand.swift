@@ -64,9 +64,17 @@ struct ReportCommand: ParsableCommand {
   }
 
   /// What was typed, without the folder of the program.
-  static var commandLine: String {
-    let words = CommandLine.arguments.dropFirst().map { word in
-      word.contains { " '\"()=,".contains($0) } ? "'\(word)'" : word
+  static var commandLine: String { commandLine(leavingOut: []) }
+
+  /// - Parameter options: left out with their values.
+  static func commandLine(leavingOut options: Set<String>) -> String {
+    var words: [String] = []
+    var isValue = false
+    for word in CommandLine.arguments.dropFirst() {
+      let isLeftOut = isValue || options.contains(word) || options.contains { word.hasPrefix($0 + "=") }
+      isValue = options.contains(word)
+      guard !isLeftOut else { continue }
+      words.append(word.contains { " '\"()=,".contains($0) } ? "'\(word)'" : word)
     }
     return (["anprobe"] + words).joined(separator: " ")
   }

@@ -103,38 +103,16 @@ struct TrainedFile {
     return values
   }
 
-  // MARK: The adapter alone
-
-  /// Writes the factors as a GGUF adapter, which llama.cpp applies beside the model.
-  ///
-  /// - Source: the keys of the GGUF specification (adapters) and of gguf-py's constants.
-  /// - Returns: the file's bytes.
-  func writeAdapter(_ lora: LoRASettings, to path: String) throws -> Int {
-    var writer = GGUFWriter()
-    writer.set("general.architecture", .string(start.architecture))
-    writer.set("general.type", .string("adapter"))
-    if let name = start.metadata["general.name"] { writer.set("general.name", name) }
-    writer.set("adapter.type", .string("lora"))
-    writer.set("adapter.lora.alpha", .float32(Float(lora.alpha)))
-    describe(&writer)
-    let (store, slots) = (network.parameters, network.parameters.slots)
-    for slot in slots {
-      let suffix = slot.part == .adapterInner ? ".lora_a" : ".lora_b"
-      writer.add(tensor: slot.key.name + suffix, dimensions: [slot.columns, slot.rows], format: .f32)
-    }
-    try writer.write(to: path) { index, sink in
-      let values = UnsafeBufferPointer(
-        start: store.values.address + slots[index].offset, count: slots[index].range.count)
-      try sink(UnsafeRawBufferPointer(values))
-    }
-    return writer.fileBytes
-  }
-
-  private func describe(_ writer: inout GGUFWriter) {
+  func describe(_ writer: inout GGUFWriter) {
     writer.set(Provenance.variantKey, .string(variant))
     writer.set(Provenance.versionKey, .string(toolVersion))
-    let path = start.weights.path
-    writer.set(Provenance.sourceKey, .string(path.split(separator: "/").last.map(String.init) ?? path))
+    writer.set(Provenance.sourceKey, .string(sourceName))
     writer.set(Provenance.trainingKey, .string(summary))
+  }
+
+  /// The name of the file that the training began with.
+  var sourceName: String {
+    let path = start.weights.path
+    return path.split(separator: "/").last.map(String.init) ?? path
   }
 }

@@ -3,6 +3,15 @@ internal import Glibc
 internal import LanguageModel
 internal import ModelFiles
 
+/// How far a training is.
+struct TrainingProgress: Sendable, Equatable {
+  var step = 0
+  var firstLoss = TokenLoss.Value()
+  var lastLoss = TokenLoss.Value()
+  /// Of all runs together.
+  var seconds = 0.0
+}
+
 /// The state of a training between two steps, as a GGUF file: numbers, both moments, and how far it is.
 ///
 /// It appears whole or not at all, so that a training killed at any moment resumes from the last one.
@@ -11,15 +20,18 @@ struct TrainingCheckpoint {
   let summary: String
 
   private static let stepKey = "anprobe.training.step"
-  private static let lossKey = "anprobe.training.first_loss"
+  private static let lossKey = "anprobe.training.losses"
+  private static let secondsKey = "anprobe.training.seconds"
   private static let names = ["values", "moments.first", "moments.second"]
 
-  func save(_ optimizer: AdamW, step: Int, firstLoss: TokenLoss.Value) throws {
+  func save(_ optimizer: AdamW, _ progress: TrainingProgress) throws {
     var writer = GGUFWriter()
     writer.set("general.architecture", .string("anprobe-training"))
     writer.set(Provenance.trainingKey, .string(summary))
-    writer.set(Self.stepKey, .uint64(UInt64(step)))
-    writer.set(Self.lossKey, .array(GGUFArray([Float(firstLoss.total), Float(firstLoss.crossEntropy)])))
+    writer.set(Self.stepKey, .uint64(UInt64(progress.step)))
+    let losses = [progress.firstLoss, progress.lastLoss].flatMap { [Float($0.total), Float($0.crossEntropy)] }
+    writer.set(Self.lossKey, .array(GGUFArray(losses)))
+    writer.set(Self.secondsKey, .float32(Float(progress.seconds)))
     for name in Self.names { writer.add(tensor: name, dimensions: [optimizer.store.count], format: .f32) }
     let buffers = Self.buffers(optimizer)
     try writer.write(to: path) { index, sink in
@@ -28,10 +40,10 @@ struct TrainingCheckpoint {
     }
   }
 
-  /// Fills the optimiser's numbers; gives the steps done and the loss of the first ones.
+  /// Fills the optimiser's numbers; gives how far it was.
   ///
   /// - Throws: `TrainingError.noCheckpoint`, `.otherCheckpoint`; `ModelFileError` for a damaged file.
-  func restore(_ optimizer: AdamW) throws -> (step: Int, firstLoss: TokenLoss.Value) {
+  func restore(_ optimizer: AdamW) throws -> TrainingProgress {
     guard FileIdentity(path) != nil else { throw TrainingError.noCheckpoint(path: path) }
     let file = try GGUFFile(path: path)
     let metadata = file.header.metadata
@@ -47,9 +59,13 @@ struct TrainingCheckpoint {
       let bytes = file.bytes(ofTensor: index)
       UnsafeMutableRawBufferPointer(start: buffer.address, count: bytes.count).copyMemory(from: bytes)
     }
-    let losses = metadata[Self.lossKey]?.arrayValue?.floats ?? []
-    let first = losses.count == 2 ? TokenLoss.Value(total: Double(losses[0]), crossEntropy: Double(losses[1])) : .init()
-    return (step, first)
+    var progress = TrainingProgress(step: step, seconds: metadata.number(Self.secondsKey) ?? 0)
+    let losses = (metadata[Self.lossKey]?.arrayValue?.floats ?? []).map(Double.init)
+    if losses.count == 4 {
+      progress.firstLoss = .init(total: losses[0], crossEntropy: losses[1])
+      progress.lastLoss = .init(total: losses[2], crossEntropy: losses[3])
+    }
+    return progress
   }
 
   func remove() { unlink(path) }
