@@ -20,7 +20,8 @@ package struct QualityValidation: Sendable {
     else { return nil }
     let (truth, expected) = (max(Self.noise, measured), max(Self.noise, value))
     return AccuracyRow.Case(
-      machine: model, error: abs(expected / truth - 1), isInside: truth >= low && truth <= max(high, Self.noise))
+      machine: model, error: abs(expected / truth - 1), isInside: truth >= low && truth <= max(high, Self.noise),
+      width: max(high, Self.noise) / max(low, Self.noise))
   }
 
   /// The family of methods, by the name of the variant.

@@ -13,10 +13,19 @@ package struct AccuracyAnswer: Sendable {
   package var rows: [AccuracyRow]
   package var efficiencies: EngineEfficiencies
   package var validations: [CrossValidation]
+  /// Speeds that other published figures contradict: predicted, but never fitted to.
+  package var setAside: SetAside
   /// Published figures that could not be used, by quantity and reason.
   package var unused: [UnusedFigures]
   package var memories: [MemoryObservation]
   package var powers: PowerValidation
+}
+
+/// Rows that other published figures contradict, and the scores with them.
+package struct SetAside: Sendable {
+  package var reasons: [UnusedFigures]
+  /// All rows by quantity and device, those set aside among them.
+  package var rows: [AccuracyRow]
 }
 
 /// Published figures that no prediction is held against, and why.
@@ -53,33 +62,13 @@ extension PlanningSession {
         + Self.table(qualities.rows),
       efficiencies: efficiencies,
       validations: validations,
+      setAside: Self.doubted(validations),
       unused: (speeds.leftOut + unused).map { UnusedFigures("speed", $0) } + memories.unused
         + powers.unused
         + [
           UnusedFigures(
             "loss", LeftOut(reason: "variant that one model alone has figures of", count: qualities.alone))
         ], memories: memories.observations, powers: powers.validation)
-  }
-
-  private static func table(_ validations: [CrossValidation]) -> [AccuracyRow] {
-    let rows = validations.flatMap(\.rows)
-    let engines = Set(rows.map(\.observation.engine))
-    var result: [AccuracyRow] = []
-    for quantity in SpeedObservation.Quantity.allCases {
-      for kind in DeviceKind.allCases {
-        let own = rows.filter { $0.observation.quantity == quantity && $0.observation.kind == kind }
-        for engine in Engine.allCases where engines.contains(engine) {
-          let cases = own.filter { $0.observation.engine == engine }.map(\.accuracyCase)
-          result += [
-            AccuracyRow(engine: engine.rawValue, deviceClass: kind.rawValue, quantity: quantity.rawValue, cases)
-          ].compactMap { $0 }
-        }
-        let all = own.map(\.accuracyCase)
-        result += [AccuracyRow(engine: "all", deviceClass: kind.rawValue, quantity: quantity.rawValue, all)].compactMap
-        { $0 }
-      }
-    }
-    return result
   }
 }
 
@@ -157,7 +146,7 @@ struct ObservationBuilder {
         engine: row.engine, machine: row.machine, kind: kind, classKey: group.classKey(row.engine, rates.deviceClass),
         rates: rates, quantity: row.quantity, label: row.label, passes: passes, tokens: tokens,
         rate: row.tokensPerSecond,
-        rule: row.quantity == .decode ? 0.55 * rates.bandwidth / summary.bytes.magnitude : nil))
+        rule: row.quantity == .decode ? 0.55 * rates.bandwidth / summary.bytes.magnitude : nil, setAside: row.setAside))
   }
 
   private static func rates(_ machine: HardwareProfile, _ row: PublishedSpeed) throws(NoSpeed) -> DeviceRates {

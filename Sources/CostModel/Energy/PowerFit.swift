@@ -122,7 +122,7 @@ extension PowerValidation.Row {
   package var accuracyCase: AccuracyRow.Case {
     AccuracyRow.Case(
       machine: observation.machine, error: abs(watts / observation.watts - 1),
-      isInside: interval.contains(measured: observation.watts, predicted: watts),
+      isInside: interval.contains(measured: observation.watts, predicted: watts), width: interval.width,
       ruleError: abs(0.8 * observation.facts.limitWatts / observation.watts - 1))
   }
 }

@@ -74,6 +74,7 @@ package struct MemoryObservation: Sendable {
     return AccuracyRow.Case(
       machine: model, error: abs(value.magnitude / ratio - 1),
       isInside: ratio >= low.magnitude * (1 - Self.digits) && ratio <= high.magnitude * (1 + Self.digits),
+      width: high.magnitude / max(1, low.magnitude),
       ruleError: component == .total ? abs(1.2 * weights.magnitude / ratio - 1) : nil)
   }
 }

@@ -119,11 +119,10 @@ package struct QualityModel: Sendable {
     }
     let losses = byModel.values.sorted()
     let middle = losses[losses.count / 2]
-    let factor = byModel.count > 2 ? betweenModels.squareRoot() : betweenModels
     return QualityEstimate(
       loss: .known(
-        LossIncrease(nats: middle), low: LossIncrease(nats: min(losses[0], middle / factor)),
-        high: LossIncrease(nats: max(losses[losses.count - 1], middle * factor)), basis: .modelled,
+        LossIncrease(nats: middle), low: LossIncrease(nats: min(losses[0], middle / betweenModels)),
+        high: LossIncrease(nats: max(losses[losses.count - 1], middle * betweenModels)), basis: .modelled,
         source: "published figures of \(byModel.keys.sorted().joined(separator: ", ")), not of this model"),
       models: byModel.keys.sorted())
   }

@@ -17,6 +17,7 @@ struct AccuracyCommand: ParsableCommand {
         anprobe accuracy
         anprobe accuracy --json
         anprobe accuracy --cases llama.cpp
+        anprobe accuracy --ablation
         anprobe accuracy --coefficients > profiles/speed/coefficients.json
       """)
 
@@ -25,10 +26,13 @@ struct AccuracyCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Also list every measurement of an engine with its prediction.", valueName: "engine"))
   var cases: String?
+  @Flag(help: "Instead score the speeds without each term of the model and without parts of the data.")
+  var ablation = false
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let console = common.console
+    if ablation { return try AblationReport(rows: common.session.ablation()).show(console, json: common.json) }
     let answer = try common.session.accuracy()
     if coefficients {
       console.answer([JSON.object(answer.efficiencies.json).text(pretty: true)])
@@ -43,13 +47,13 @@ struct AccuracyCommand: ParsableCommand {
     var members: [JSON.Member] = [
       .init("rule", "0.55 × bandwidth / size"), .init("rows", .array(answer.rows.map(\.json))),
       .init(
+        "setAside",
+        [
+          "reasons": .array(answer.setAside.reasons.map(\.json)), "rows": .array(answer.setAside.rows.map(\.json)),
+        ]),
+      .init(
         "unused",
-        .array(
-          answer.unused.map {
-            [
-              "quantity": .string($0.quantity), "reason": .string($0.reason), "count": .integer(Int64($0.count)),
-            ]
-          })),
+        .array(answer.unused.map(\.json))),
     ]
     if cases != nil { members.append(.init("cases", .array(chosen(answer).map(\.json)))) }
     return members
@@ -60,22 +64,45 @@ struct AccuracyCommand: ParsableCommand {
   }
 
   private func show(_ answer: AccuracyAnswer, _ console: Console) {
+    console.answer(Self.table(answer.rows))
+    showNotes(answer, console)
+    showSetAside(answer.setAside, console)
+    guard cases != nil else { return }
+    showCases(answer, console)
+  }
+
+  private static func table(_ rows: [AccuracyRow]) -> TextTable {
     var table = TextTable([
       ("QUANTITY", .left), ("DEVICE", .left), ("ENGINE", .left), ("COUNT", .right), ("MACHINES", .right),
-      ("MEDIAN", .right), ("P90", .right), ("IN 90 %", .right), ("RULE", .right), ("RULE P90", .right),
+      ("MEDIAN", .right), ("P90", .right), ("IN 90 %", .right), ("WIDTH", .right),
+      ("RULE", .right), ("RULE P90", .right),
     ])
-    for row in answer.rows {
+    for row in rows {
       table.append([
         StyledText(row.quantity), StyledText(row.deviceClass), StyledText(row.engine), StyledText("\(row.count)"),
         StyledText("\(row.machines)"), StyledText(Self.percent(row.medianAbsoluteError)),
         StyledText(Self.percent(row.p90AbsoluteError)), StyledText(Self.percent(row.intervalCoverage)),
+        StyledText("×\(QuantityFormat.fixed(row.intervalWidth, decimals: 1))"),
         StyledText(row.rule.map { Self.percent($0.medianAbsoluteError) } ?? "–"),
         StyledText(row.rule.map { Self.percent($0.p90AbsoluteError) } ?? "–"),
       ])
     }
-    console.answer(table)
+    return table
+  }
+
+  private func showSetAside(_ setAside: SetAside, _ console: Console) {
+    guard !setAside.reasons.isEmpty else { return }
+    console.answer(
+      [""]
+        + setAside.reasons.map { "Predicted but set aside for \($0.quantity): \($0.count), \($0.reason)." }
+        + ["The same scores with the rows that were set aside:"])
+    console.answer(Self.table(setAside.rows))
+  }
+
+  private func showNotes(_ answer: AccuracyAnswer, _ console: Console) {
     console.answer([
       "", "Each machine was predicted without it. Rule: 0.55 × bandwidth / size; of memory, 1.2 × weights.",
+      "WIDTH is the upper over the lower end of the intervals, which other machines alone decide.",
       "Memory follows rules for each engine, found in these same logs; MACHINES counts models there.",
       "Energy is per token at the measured rate; its rule is 0.8 × power limit × time. Its power is idle + "
         + "\(QuantityFormat.fixed(answer.powers.coefficients.floorShare, decimals: 3)) (GDDR "
@@ -84,7 +111,9 @@ struct AccuracyCommand: ParsableCommand {
         + "\(QuantityFormat.fixed(answer.powers.coefficients.picojoulesPerOperation, decimals: 2)) pJ per operation.",
     ])
     console.answer(answer.unused.map { "Not used for \($0.quantity): \($0.count), \($0.reason)." })
-    guard cases != nil else { return }
+  }
+
+  private func showCases(_ answer: AccuracyAnswer, _ console: Console) {
     console.answer(
       chosen(answer).map { row in
         let observation = row.observation
@@ -114,13 +143,19 @@ struct AccuracyCommand: ParsableCommand {
   private static func percent(_ value: Double) -> String { "\(QuantityFormat.fixed(value * 100, decimals: 1)) %" }
 }
 
+extension UnusedFigures {
+  fileprivate var json: JSON {
+    ["quantity": .string(quantity), "reason": .string(reason), "count": .integer(Int64(count))]
+  }
+}
+
 extension AccuracyRow {
   fileprivate var json: JSON {
     [
       "engine": .string(engine), "deviceClass": .string(deviceClass), "quantity": .string(quantity),
       "count": .integer(Int64(count)), "machines": .integer(Int64(machines)),
       "medianAbsoluteError": .number(medianAbsoluteError), "p90AbsoluteError": .number(p90AbsoluteError),
-      "intervalCoverage": .number(intervalCoverage),
+      "intervalCoverage": .number(intervalCoverage), "intervalWidth": .number(intervalWidth),
       "rule": rule.map {
         ["medianAbsoluteError": .number($0.medianAbsoluteError), "p90AbsoluteError": .number($0.p90AbsoluteError)]
       } ?? .null,

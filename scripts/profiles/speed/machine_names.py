@@ -32,7 +32,8 @@ DEVICES = {
     "Arc A770M": ("Intel", 16, "GDDR6", 512, 13.5, 108, 216, 120),
 }
 
-# name: vendor, cores, technology, GB/s, TFLOP/s in 32 bits (cores x GHz x operations a cycle), W
+# name: vendor, cores, technology, GB/s, TFLOP/s in 32 bits (cores x GHz x operations a cycle), W. Those of DOT_PRODUCTS
+# multiply and add four bytes in one instruction (AVX-VNNI, AVX-512 VNNI, ASIMD dot product): four times the 32-bit rate.
 PROCESSORS = {
     "2x Xeon E5-2697A v4": ("Intel", 32, "DDR4-2400", 153.6, 2.66, 290),
     "Threadripper PRO 5975WX": ("AMD", 32, "DDR4-3200", 204.8, 3.7, 280),
@@ -53,6 +54,12 @@ PROCESSORS = {
     "Apple M2 Pro as a processor": ("Apple", 8, "LPDDR5", 200, 0.9, 30),
     "Ampere Altra with 4 cores": ("Ampere", 4, "DDR4-3200", 41, 0.19, 20),
     "Graviton4 with 48 cores": ("AWS", 48, "DDR5-5600", 268.8, 4.3, 65),
+}
+
+DOT_PRODUCTS = {
+    "Ryzen 9 7940HS", "Ryzen 5 7640U", "Ryzen AI 5 340", "Core i7-1165G7", "Core i7-1185G7", "Core i5-1035G7",
+    "Core i5-1135G7", "Core i3-14100", "Apple M2 Pro as a processor", "Ampere Altra with 4 cores",
+    "Graviton4 with 48 cores",
 }
 
 # Figures that no data sheet gives, and what they rest on.
@@ -111,6 +118,9 @@ DEVICE_RULES = [
 def device(text, catalogue):
     """The catalogue's name of a graphics device, or None."""
     text = text.lower()
+    # A share of a card under a hypervisor, and an edition with lower clocks that no table has.
+    if re.search(r"-\d+q\b|1070 with max-q|pro 6000.*max-q", text):
+        return None
     for pattern, name in DEVICE_RULES:
         if re.search(pattern, text):
             return name
@@ -168,6 +178,7 @@ def entry(name, vendor, computes, memory, technology, bandwidth, float32, float1
 def further_entries():
     devices = [entry(name, v[0], "gpu", *v[1:], None) for name, v in DEVICES.items()]
     processors = [
-        entry(name, v[0], "cpu", 64, v[2], v[3], v[4], None, None, v[5], v[1]) for name, v in PROCESSORS.items()
+        entry(name, v[0], "cpu", 64, v[2], v[3], v[4], None, 4 * v[4] if name in DOT_PRODUCTS else None, v[5], v[1])
+        for name, v in PROCESSORS.items()
     ]
     return devices + processors

@@ -16,7 +16,8 @@ def variant(quant, model, engine):
     if re.search(r"lora|prun", text):
         return None
     if re.match(r"f16|fp16|bf16", text):
-        return "f16"
+        # Published with experts in 4 bits; files named after 16 bits keep those.
+        return "mxfp4_moe" if "gpt-oss" in model else "f16"
     if "awq" in text or (text == "int4" and engine == "vllm"):
         return "awq4-g128"
     if text.startswith("gptq"):

@@ -12,6 +12,8 @@ package struct AccuracyRow: Sendable, Equatable {
   package var p90AbsoluteError: Double
   /// Share of the measurements inside the 90 % interval.
   package var intervalCoverage: Double
+  /// Upper end over lower end of the 90 % intervals, the median.
+  package var intervalWidth: Double
   /// The same for bandwidth / size × 0.55; nil for a quantity of which it says nothing.
   package var rule: Rule?
 
@@ -25,12 +27,15 @@ package struct AccuracyRow: Sendable, Equatable {
     package var machine: String
     package var error: Double
     package var isInside: Bool
+    /// Upper end over lower end of the interval.
+    package var width: Double
     package var ruleError: Double?
 
-    package init(machine: String, error: Double, isInside: Bool, ruleError: Double? = nil) {
+    package init(machine: String, error: Double, isInside: Bool, width: Double, ruleError: Double? = nil) {
       self.machine = machine
       self.error = error
       self.isInside = isInside
+      self.width = width
       self.ruleError = ruleError
     }
   }
@@ -46,6 +51,7 @@ package struct AccuracyRow: Sendable, Equatable {
     medianAbsoluteError = Self.quantile(cases.map(\.error), 0.5)
     p90AbsoluteError = Self.quantile(cases.map(\.error), 0.9)
     intervalCoverage = Double(cases.count { $0.isInside }) / Double(cases.count)
+    intervalWidth = Self.quantile(cases.map(\.width), 0.5)
     let ruleErrors = cases.compactMap(\.ruleError)
     rule =
       ruleErrors.isEmpty
@@ -68,7 +74,7 @@ package struct AccuracyRow: Sendable, Equatable {
 extension CrossValidation.Row {
   package var accuracyCase: AccuracyRow.Case {
     AccuracyRow.Case(
-      machine: observation.machine, error: error, isInside: isInside,
+      machine: observation.machine, error: error, isInside: isInside, width: interval.width,
       ruleError: observation.rule.map { abs($0 / observation.rate - 1) })
   }
 }

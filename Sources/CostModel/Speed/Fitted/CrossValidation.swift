@@ -20,10 +20,14 @@ package struct CrossValidation: Sendable {
   package let errors: ErrorTable
 
   /// Refits the group once per machine without it, from the coefficients of all.
-  package init(_ group: EngineGroup, _ observations: [SpeedObservation]) {
+  ///
+  /// - Parameter term: a part of the model that is taken away.
+  package init(_ group: EngineGroup, _ observations: [SpeedObservation], without term: SpeedTerm? = nil) {
     self.group = group
     let classes = Array(Set(observations.map(\.classKey))).sorted()
-    let fit = SpeedFit(observations, classes: classes, prior: group.prior)
+    let fit = SpeedFit(
+      observations.filter { $0.setAside == nil }, classes: classes,
+      prior: term.map(group.prior.without) ?? group.prior)
     let all = fit.parameters()
     parameters = all
     var predicted = [Double](repeating: 0, count: observations.count)
@@ -34,82 +38,26 @@ package struct CrossValidation: Sendable {
       }
     }
     let errors = ErrorTable(
-      zip(observations, predicted).map { observation, predicted in
+      zip(observations, predicted).filter { $0.0.setAside == nil }.map { observation, predicted in
         ErrorTable.Entry(
           machine: observation.machine, classKey: observation.classKey, quantity: observation.quantity,
           error: Logarithm.natural(observation.rate / predicted))
       })
     self.errors = errors
+    var intervals: [IntervalKey: ErrorInterval] = [:]
     rows = zip(observations, predicted).map { observation, predicted in
-      Row(
-        observation: observation, predicted: predicted,
-        interval: errors.interval(observation.classKey, observation.quantity, without: observation.machine))
+      let key = IntervalKey(
+        machine: observation.machine, classKey: observation.classKey, quantity: observation.quantity)
+      let interval =
+        intervals[key] ?? errors.interval(key.classKey, key.quantity, without: key.machine)
+      intervals[key] = interval
+      return Row(observation: observation, predicted: predicted, interval: interval)
     }
   }
-}
 
-/// A central 90 % interval of the measured value as factors of the predicted one.
-package struct ErrorInterval: Sendable, Equatable {
-  package var low: Double
-  package var high: Double
-
-  package init(low: Double, high: Double) {
-    self.low = low
-    self.high = high
-  }
-
-  package func contains(measured: Double, predicted: Double) -> Bool {
-    measured >= low * predicted && measured <= high * predicted
-  }
-}
-
-/// Errors of predictions for machines that were left out, ln(measured / predicted).
-package struct ErrorTable: Sendable {
-  package struct Entry: Sendable {
-    package var machine: String
-    package var classKey: String
-    package var quantity: SpeedObservation.Quantity
-    package var error: Double
-  }
-
-  private let entries: [Entry]
-
-  package init(_ entries: [Entry]) { self.entries = entries }
-
-  /// A class speaks for itself from this many machines on; else its group does.
-  static let enoughMachines = 5
-  static let tail = 0.05
-  static let caution = 1.0
-  /// Where a group has no errors of a quantity: a factor of two either way.
-  static let unknown = ErrorInterval(low: 0.5, high: 2)
-
-  /// The interval that the errors on other machines suggest.
-  package func interval(
-    _ classKey: String, _ quantity: SpeedObservation.Quantity, without machine: String? = nil
-  ) -> ErrorInterval {
-    let others = entries.filter { $0.quantity == quantity && $0.machine != machine }
-    let own = others.filter { $0.classKey == classKey }
-    let chosen = Set(own.map(\.machine)).count >= Self.enoughMachines ? own : others
-    guard !chosen.isEmpty else { return Self.unknown }
-    // The next machine may stand beyond all that were seen: the fewer they are, the further out the ends.
-    let tail = max(0, Self.tail - Self.caution / Double(Set(chosen.map(\.machine)).count))
-    return ErrorInterval(
-      low: Logarithm.exponential(Self.quantile(chosen, tail)),
-      high: Logarithm.exponential(Self.quantile(chosen, 1 - tail)))
-  }
-
-  /// The quantile in which each machine weighs with the square root of its rows, so that one does not stand for all.
-  static func quantile(_ entries: [Entry], _ level: Double) -> Double {
-    var counts: [String: Double] = [:]
-    for entry in entries { counts[entry.machine, default: 0] += 1 }
-    let sorted = entries.sorted { ($0.error, $0.machine) < ($1.error, $1.machine) }
-    let weights = sorted.map { 1 / (counts[$0.machine] ?? 1).squareRoot() }
-    let wanted = level * weights.reduce(0, +)
-    var sum = 0.0
-    for (entry, weight) in zip(sorted, weights) {
-      sum += weight
-      if sum >= wanted { return entry.error }
-    }
-    return sorted.last?.error ?? 0
+  private struct IntervalKey: Hashable {
+    var machine: String
+    var classKey: String
+    var quantity: SpeedObservation.Quantity
   }
 }

@@ -48,10 +48,12 @@ package struct DeviceRates: Sendable, Equatable {
 
   /// Vector operations per byte of bandwidth, the median of the known graphics devices.
   static let usualOperationsPerByte = 35.0
-  /// A core's 32-bit rate against which others count by the square root: wider vectors gain integer decoding less.
-  static let referenceCore = 100e9
   /// A core of 4 GHz with 16 operations a cycle, where nothing is known.
   static let usualCore = 64e9
+  /// A core's 32-bit rate against which products count by the square root: wider vectors gain small products less.
+  static let referenceCore = 100e9
+  /// What one instruction for four products of bytes gains where three did it before.
+  static let dotProductGain = 2.0
 
   /// A processor with that many threads.
   ///
@@ -62,8 +64,16 @@ package struct DeviceRates: Sendable, Equatable {
     let busy = Double(max(1, min(threads, cores)))
     self.bandwidth = bandwidth
     deviceClass = Self.isARM(processor, vendor) ? .arm : .x86
-    vectorRate = busy * (core * Self.referenceCore).squareRoot()
-    matrixRate = vectorRate
+    vectorRate = busy * core * (Self.hasDotProducts(processor) ? Self.dotProductGain : 1)
+    matrixRate = busy * (core * Self.referenceCore).squareRoot()
+  }
+
+  /// Whether one instruction multiplies and adds four bytes: stated by name, or by four times the 32-bit rate.
+  private static func hasDotProducts(_ processor: Processor) -> Bool {
+    let names: Set = ["avx512_vnni", "avx_vnni", "asimddp", "i8mm"]
+    if names.contains(where: processor.worthUsing) { return true }
+    guard let bytes = processor.peaks.int8.value, let floats = processor.peaks.float32.value else { return false }
+    return bytes.magnitude > 3 * floats.magnitude
   }
 
   private static func isARM(_ processor: Processor, _ vendor: String?) -> Bool {

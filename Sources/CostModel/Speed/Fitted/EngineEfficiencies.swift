@@ -37,15 +37,16 @@ extension EngineEfficiencies.Group {
   /// What a cross-validation found.
   package init(_ validation: CrossValidation) {
     let classes = validation.parameters.classes
+    let fitted = validation.rows.filter { $0.observation.setAside == nil }
     var intervals: [String: [SpeedObservation.Quantity: ErrorInterval]] = [:]
     for classKey in classes + [""] {
       for quantity in SpeedObservation.Quantity.allCases
-      where validation.rows.contains(where: { $0.observation.quantity == quantity }) {
+      where fitted.contains(where: { $0.observation.quantity == quantity }) {
         intervals[classKey, default: [:]][quantity] = validation.errors.interval(classKey, quantity)
       }
     }
     self.init(
       classes: validation.parameters.efficiencies, intervals: intervals,
-      machines: Set(validation.rows.map(\.observation.machine)).count, rows: validation.rows.count)
+      machines: Set(fitted.map(\.observation.machine)).count, rows: fitted.count)
   }
 }

@@ -4,8 +4,6 @@ internal import Quantities
 /// Fits the coefficients of a group of engines to published speeds: maximum a posteriori with a heavy-tailed error, by damped
 /// Gauss-Newton steps.
 package struct SpeedFit: Sendable {
-  /// The spread of an honest measurement about the model, in natural logarithms; errors far beyond it hardly count.
-  static let scale = 0.1
   static let stepLimit = 0.7
   static let damping = 1e-3
 
@@ -13,10 +11,12 @@ package struct SpeedFit: Sendable {
   private let spreads: [Double]
   private let observations: [SpeedObservation]
   private let weights: [Double]
+  private let scale: Double
 
   package init(_ observations: [SpeedObservation], classes: [String], prior: SpeedPrior) {
     self.observations = observations
     start = .start(classes: classes, prior: prior)
+    scale = prior.scale
     spreads = prior.spreads(classes: classes.count)
     var counts: [String: Double] = [:]
     for observation in observations { counts[observation.machine, default: 0] += 1 }
@@ -80,7 +80,7 @@ package struct SpeedFit: Sendable {
     for index in kept {
       let observation = observations[index]
       let predicted = observation.predicted(efficiencies[observation.classKey])
-      let error = Logarithm.natural(predicted / observation.rate) / Self.scale
+      let error = Logarithm.natural(predicted / observation.rate) / scale
       sum += weights[index] * Logarithm.natural(1 + error * error)
     }
     for index in 0..<parameters.count {
@@ -98,9 +98,9 @@ package struct SpeedFit: Sendable {
     let efficiency = efficiencies[observation.classKey]
     var gradient = SpeedGradient(parameters, observation.classKey)
     for pass in observation.passes { gradient.add(pass.work, count: pass.count, efficiency, observation.rates) }
-    let error = Logarithm.natural(observation.tokens / gradient.seconds / observation.rate) / Self.scale
+    let error = Logarithm.natural(observation.tokens / gradient.seconds / observation.rate) / scale
     let robust = weight / (1 + error * error)
     system.add(
-      gradient.derivatives.map { ($0.index, -$0.value / gradient.seconds / Self.scale) }, weight: robust, error: error)
+      gradient.derivatives.map { ($0.index, -$0.value / gradient.seconds / scale) }, weight: robust, error: error)
   }
 }

@@ -26,10 +26,13 @@ package struct SpeedObservation: Sendable {
   package var rate: Double
   /// What the rule of thumb says: 0.55 × bandwidth / stored bytes; nil where it says nothing.
   package var rule: Double?
+  /// Why nothing is fitted to it, though it is predicted like all others.
+  package var setAside: String?
 
   package init(
     engine: Engine, machine: String, kind: DeviceKind, classKey: String, rates: DeviceRates, quantity: Quantity,
-    label: String, passes: [(work: PassWork, count: Double)], tokens: Double, rate: Double, rule: Double?
+    label: String, passes: [(work: PassWork, count: Double)], tokens: Double, rate: Double, rule: Double?,
+    setAside: String? = nil
   ) {
     self.engine = engine
     self.machine = machine
@@ -42,6 +45,7 @@ package struct SpeedObservation: Sendable {
     self.tokens = tokens
     self.rate = rate
     self.rule = rule
+    self.setAside = setAside
   }
 
   /// Tokens per second by the time model.

@@ -89,6 +89,8 @@ package struct SpeedPrior: Sendable {
   /// machines, and with 1 every machine weighs alike.
   var crowding = 0.5
   var overlap = Efficiency.Overlap.large
+  /// The spread of an honest measurement about the model, in natural logarithms; errors far beyond it hardly count.
+  var scale = 0.1
   var decodingSpread = 0.5
   var productSpread = 0.3
   /// Launches and products of experts, plain attention in steps and in prompts: additions to 1.
@@ -110,7 +112,8 @@ package struct SpeedPrior: Sendable {
   /// Processors: 72 % of the bandwidth, 60 µs a layer.
   static let processors = SpeedPrior(
     common: [0.72, 60e-6, 0.8, 0.35, 0.5, 60e-6, 0.2], commonSpread: [0.15, 0.5, 0.5, 0.5, 0.5, 0.5, 0.6],
-    classSpread: [0.15, 0.4, 0.3, 0.5, 0.3, 0.2, 0.3], crowding: 1, overlap: .partial)
+    classSpread: [0.15, 0.4, 0.3, 0.5, 0.3, 0.2, 0.3], crowding: 1, overlap: .partial,
+    scale: 0.07)
   /// Engines of 16-bit and group-quantised weights: dispatch from Python takes 0.05 to 0.9 ms a layer.
   static let servers = SpeedPrior(
     common: [0.75, 60e-6, 0.5, 0.5, 0.45, 150e-6, 0.2], commonSpread: [0.2, 0.8, 0.5, 0.6, 0.3, 0.6, 0.6],

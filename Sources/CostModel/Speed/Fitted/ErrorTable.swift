@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Quantities
+
+/// A central 90 % interval of the measured value as factors of the predicted one.
+package struct ErrorInterval: Sendable, Equatable {
+  package var low: Double
+  package var high: Double
+
+  package init(low: Double, high: Double) {
+    self.low = low
+    self.high = high
+  }
+
+  package var width: Double { high / low }
+
+  package func contains(measured: Double, predicted: Double) -> Bool {
+    measured >= low * predicted && measured <= high * predicted
+  }
+}
+
+/// Errors of predictions for machines that were left out, ln(measured / predicted).
+///
+/// Intervals are calibrated by machines (cross-conformal): among the errors that may be known, each machine is left out in
+/// turn, and the tails are cut, or the ends stretched, where nine in ten of what was left out, and of the next machine, lies
+/// inside. No shape of the errors is assumed.
+package struct ErrorTable: Sendable {
+  package struct Entry: Sendable {
+    package var machine: String
+    package var classKey: String
+    package var quantity: SpeedObservation.Quantity
+    package var error: Double
+
+    package init(machine: String, classKey: String, quantity: SpeedObservation.Quantity, error: Double) {
+      self.machine = machine
+      self.classKey = classKey
+      self.quantity = quantity
+      self.error = error
+    }
+  }
+
+  /// In rising order of their errors.
+  private let entries: [Entry]
+
+  package init(_ entries: [Entry]) {
+    self.entries = entries.sorted { ($0.error, $0.machine) < ($1.error, $1.machine) }
+  }
+
+  /// A class speaks for itself from this many machines on; else its group does.
+  static let enoughMachines = 10
+  static let coverage = 0.9
+  /// Where the ends of an interval stand among the errors: the boldest first.
+  static let cuts =
+    (0...24).map { WeightedErrors.Cut(tail: max(0, 0.06 - 0.0025 * Double($0)), stretch: 1) }
+    + (1...10).map { WeightedErrors.Cut(tail: 0, stretch: 1 + 0.1 * Double($0)) }
+  /// Fewer machines than this say nothing of what lies beyond them.
+  static let enoughToStretch = 5
+  /// Where a group has no errors of a quantity: a factor of two either way.
+  static let unknown = ErrorInterval(low: 0.5, high: 2)
+
+  /// The interval that the errors on other machines suggest.
+  package func interval(
+    _ classKey: String, _ quantity: SpeedObservation.Quantity, without machine: String? = nil
+  ) -> ErrorInterval {
+    let others = entries.filter { $0.quantity == quantity && $0.machine != machine }
+    let own = others.filter { $0.classKey == classKey }
+    let chosen = Set(own.map(\.machine)).count >= Self.enoughMachines ? own : others
+    guard !chosen.isEmpty else { return Self.unknown }
+    let ends = WeightedErrors(chosen).ends(Self.cut(chosen))
+    return ErrorInterval(low: Logarithm.exponential(ends.low), high: Logarithm.exponential(ends.high))
+  }
+
+  /// The boldest cut at which machines left out in turn lie inside often enough, each by the square root of its rows.
+  static func cut(_ entries: [Entry]) -> WeightedErrors.Cut {
+    let groups = Dictionary(grouping: entries, by: \.machine)
+    let known = Double(groups.count)
+    let allowed = groups.count < enoughToStretch ? cuts.filter { $0.stretch == 1 } : cuts
+    var (inside, all) = ([Double](repeating: 0, count: allowed.count), 0.0)
+    for machine in groups.keys.sorted() {
+      guard groups.count > 1, let own = groups[machine] else { continue }
+      let others = WeightedErrors(entries.filter { $0.machine != machine })
+      let weight = 1 / Double(own.count).squareRoot()
+      all += weight * Double(own.count)
+      for (index, cut) in allowed.enumerated() {
+        let ends = others.ends(cut)
+        inside[index] += weight * Double(own.count { $0.error >= ends.low && $0.error <= ends.high })
+      }
+    }
+    // As long as something is cut off, the next machine counts as one more than those that are known.
+    let enough = zip(allowed, inside).first { cut, inside in
+      inside >= coverage * all * (cut.tail > 0 ? 1 + 1 / known : 1) && groups.count > 1
+    }
+    return enough?.0 ?? allowed[allowed.count - 1]
+  }
+}
+
+/// Errors in rising order in which each machine weighs with the square root of its rows, so that one does not stand for all.
+struct WeightedErrors {
+  private let errors: [Double]
+  private let sums: [Double]
+
+  init(_ sorted: [ErrorTable.Entry]) {
+    var counts: [String: Double] = [:]
+    for entry in sorted { counts[entry.machine, default: 0] += 1 }
+    errors = sorted.map(\.error)
+    var sum = 0.0
+    sums = sorted.map { entry in
+      sum += 1 / (counts[entry.machine] ?? 1).squareRoot()
+      return sum
+    }
+  }
+
+  /// A share cut off at each end, and by how much the rest is stretched about its middle.
+  struct Cut {
+    var tail: Double
+    var stretch: Double
+  }
+
+  func ends(_ cut: Cut) -> (low: Double, high: Double) {
+    let middle = quantile(0.5)
+    return (
+      middle + (quantile(cut.tail) - middle) * cut.stretch, middle + (quantile(1 - cut.tail) - middle) * cut.stretch
+    )
+  }
+
+  func quantile(_ level: Double) -> Double {
+    guard let all = sums.last, let last = errors.last else { return 0 }
+    var (below, above) = (0, sums.count)
+    while below < above {
+      let middle = (below + above) / 2
+      if sums[middle] >= level * all { above = middle } else { below = middle + 1 }
+    }
+    return below < errors.count ? errors[below] : last
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import CostModel
+import Hardware
+import Quantities
+import Testing
+
+/// Intervals from the errors of machines that were left out, and what stays out of a fit.
+@Suite struct ErrorTableTests {
+  private static func entries(_ errors: [Double], machine: (Int) -> String) -> [ErrorTable.Entry] {
+    errors.enumerated().map {
+      ErrorTable.Entry(machine: machine($0), classKey: "one", quantity: .decode, error: $1)
+    }
+  }
+
+  /// From -0.4 to 0.4.
+  private static func scattered(_ index: Int, of count: Int) -> Double {
+    Double(index) / Double(count - 1) * 0.8 - 0.4
+  }
+
+  @Test func `an interval covers nine in ten machines of an even scatter, and not all of a long tail`() {
+    // 40 errors from -0.4 to 0.4, and one machine far out.
+    var errors: [Double] = (0..<40).map { Self.scattered($0 * 17 % 40, of: 40) }
+    errors.append(5)
+    let interval = ErrorTable(Self.entries(errors) { "machine \($0)" }).interval("one", .decode)
+    let (low, high) = (Logarithm.natural(interval.low), Logarithm.natural(interval.high))
+    let inside = errors.filter { $0 >= low && $0 <= high }.count
+    #expect(Double(inside) >= 0.9 * Double(errors.count))
+    #expect(high < 1, "one machine in 41 does not decide: \(high)")
+  }
+
+  @Test func `what is said of a machine does not hang on its own errors`() {
+    let errors: [Double] = (0..<24).map { Self.scattered($0 * 7 % 24, of: 24) }
+    let usual = ErrorTable(Self.entries(errors) { "machine \($0 / 2)" })
+    var changed = errors
+    changed[6] = 9
+    changed[7] = -9
+    let odd = ErrorTable(Self.entries(changed) { "machine \($0 / 2)" })
+    #expect(
+      usual.interval("one", .decode, without: "machine 3") == odd.interval("one", .decode, without: "machine 3"))
+    #expect(usual.interval("one", .decode) != odd.interval("one", .decode))
+  }
+
+  @Test func `few machines that differ ask for more than they show`() {
+    // Six machines of one error each: without either end the other five do not reach it.
+    let errors = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]
+    let interval = ErrorTable(Self.entries(errors) { "machine \($0)" }).interval("one", .decode)
+    #expect(Logarithm.natural(interval.low) < -0.5 && Logarithm.natural(interval.high) > 0.5)
+  }
+
+  @Test func `a row that was set aside is predicted, and changes nothing of the fit`() throws {
+    let rows = try CrossValidationTests.observations(machines: 5) { $0 == 2 ? 3 : 1 }
+    let doubtful = rows.map { row in
+      var row = row
+      if row.machine == "machine 2" { row.setAside = "contradicted" }
+      return row
+    }
+    let validation = CrossValidation(.devices, doubtful)
+    let without = CrossValidation(.devices, rows.filter { $0.machine != "machine 2" })
+    #expect(validation.rows.count == rows.count)
+    #expect(validation.parameters.values == without.parameters.values)
+    for row in validation.rows where row.observation.setAside != nil { #expect(row.error > 0.5) }
+  }
+
+  @Test func `without launches small models are predicted worse`() throws {
+    let rows = try CrossValidationTests.observations(machines: 5) { _ in 1 }
+    let (whole, part) = (CrossValidation(.devices, rows), CrossValidation(.devices, rows, without: .launches))
+    #expect(median(part.rows.map(\.error)) > median(whole.rows.map(\.error)))
+  }
+
+  @Test func `a processor that multiplies four bytes at once decodes twice as fast, and products stay`() throws {
+    func rates(_ int8: Double) -> DeviceRates {
+      let peaks = PeakRates(
+        float32: .exact(OperationRate(magnitude: 1e12), .modelled),
+        int8: .exact(OperationRate(magnitude: int8), .modelled))
+      let processor = Processor(
+        architecture: "x86_64", packageCount: 1, dieCount: 1, coreCount: 8, processingUnitCount: 16, peaks: peaks)
+      return DeviceRates(processor, vendor: "AMD", threads: 8, bandwidth: 80e9)
+    }
+    let (old, new) = (rates(1e12), rates(4e12))
+    #expect(new.vectorRate == 2 * old.vectorRate && new.matrixRate == old.matrixRate)
+  }
+}
