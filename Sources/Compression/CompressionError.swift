@@ -6,6 +6,8 @@ package enum CompressionError: ExplainedError, Equatable {
   case empty(variant: String)
   case unknownStep(step: String, suggestions: [String])
   case badParameter(step: String, expected: String)
+  /// A way of the literature that is no step here, and why.
+  case notOffered(step: String, reason: String)
   /// A change of shape after the step that stores the weights.
   case wrongOrder(step: String, after: String)
   /// Two steps that do not go together, and why.
@@ -18,6 +20,7 @@ package enum CompressionError: ExplainedError, Equatable {
     case .empty: "variant_empty"
     case .unknownStep: "variant_unknown"
     case .badParameter: "variant_bad_parameter"
+    case .notOffered: "variant_not_offered"
     case .wrongOrder: "variant_wrong_order"
     case .notCombinable: "variant_not_combinable"
     case .notApplicable: "variant_not_applicable"
@@ -30,6 +33,7 @@ package enum CompressionError: ExplainedError, Equatable {
     case .unknownStep(let step, _): "There is no compression step '\(step)'."
     case .badParameter(let step, let expected):
       "The compression step '\(step)' has a parameter that is not offered; expected \(expected)."
+    case .notOffered(let step, let reason): "The compression step '\(step)' is not offered: \(reason)."
     case .wrongOrder(let step, let after):
       "The compression step '\(step)' changes shapes, and '\(after)' before it has already stored the weights."
     case .notCombinable(let step, let other, let reason):
@@ -44,6 +48,7 @@ package enum CompressionError: ExplainedError, Equatable {
     case .empty: "Write steps joined by '+', for example 'q4_k_m'; 'original' stands for no step."
     case .unknownStep(_, let suggestions) where !suggestions.isEmpty:
       "Did you mean \(suggestions.map { "'\($0)'" }.joined(separator: ", "))? Offered are \(Self.offered)."
+    case .notOffered: "Take 'svd-0.5', whose factors are multiplied by the dense kernels."
     case .unknownStep: "Offered are \(Self.offered)."
     case .badParameter(_, let expected): "Write \(expected)."
     case .wrongOrder(let step, let after): "Write it first: '\(step)+\(after)'."

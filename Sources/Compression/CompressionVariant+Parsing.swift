@@ -74,6 +74,8 @@ extension CompressionStep {
         throw .badParameter(step: word, expected: "a model's name or path, such as student:TinyLlama-1.1B")
       }
       self = .student(model: String(word.dropFirst("student:".count)))
+    } else if let known = CompressionVariant.notOffered.first(where: { "\(word)-".hasPrefix("\($0.family)-") }) {
+      throw .notOffered(step: word, reason: known.reason)
     } else {
       throw .unknownStep(step: word, suggestions: Self.nearest(to: word))
     }

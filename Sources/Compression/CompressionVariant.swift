@@ -54,8 +54,11 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
 
   /// One variant of each other kind, with the parameters that are most written about.
   package static let examples: [CompressionVariant] = [
+    [.linearLayers(.gptq(bits: 4, group: 128, actOrder: true))],
     [.linearLayers(.sparse(.unstructured(keptPermille: 500)))],
+    [.linearLayers(.sparse(.unstructured(keptPermille: 100)))],
     [.linearLayers(.sparse(.structured(kept: 2, of: 4)))],
+    [.linearLayers(.sparse(.structured(kept: 4, of: 8)))],
     [.structure(.depth(layers: 8))], [.structure(.width(permille: 300))], [.structure(.lowRank(permille: 500))],
     [.student(model: "TinyLlama-1.1B")], [.structure(.adapter(rank: 16))], [.structure(.mergedAdapter(rank: 16))],
     [.linearLayers(.normalFloat4(isDoubleQuantised: true)), .structure(.adapter(rank: 16))],
@@ -64,6 +67,18 @@ package struct CompressionVariant: Hashable, Sendable, CustomStringConvertible {
       .linearLayers(.awq(bits: 4, group: 128)),
     ],
   ].map(CompressionVariant.init)
+
+  /// Ways of the literature that are no step here, by the word that they begin with, and why.
+  package static let notOffered: [(family: String, reason: String)] = [
+    (
+      "tucker",
+      "Tucker's core of a matrix is a third factor between the two of svd, which holds no more; no kernel multiplies it"
+    ),
+    (
+      "tt",
+      "a tensor train folds a matrix into a chain of small cores, which no kernel here multiplies; svd is its form of two"
+    ),
+  ]
 
   private static let linearLayerSteps: [CompressionStep] = [
     .linearLayers(.awq(bits: 4, group: 128)), .linearLayers(.gptq(bits: 4, group: 128)),

@@ -33,6 +33,9 @@ package struct VariantSummary: Sendable {
   /// Stored bits per parameter: computed, never declared.
   package var bitsPerWeight: Double { bytes.magnitude * 8 / Double(max(parameters, 1)) }
 
+  /// Whether products with a format want a copy of their input.
+  package var copiesInput: Bool { entries.contains { $0.format.copiesInput } }
+
   /// Stored bytes of one class of tensors.
   package func bytes(of tensorClass: TensorClass) -> ByteCount {
     entries.reduce(.zero) { $1.tensorClass == tensorClass ? $0 + $1.bytes : $0 }

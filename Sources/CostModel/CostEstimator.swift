@@ -22,6 +22,8 @@ package struct CostEstimator: Sendable {
   private let isRunnable: Bool
   /// Everything but the weights.
   private let base: MemorySums
+  /// The same with room for a copy of each product's input.
+  private let baseWithCopy: MemorySums
 
   package init(
     _ description: LanguageModelDescription, on platform: Platform, workload: Workload, quality: QualityModel
@@ -37,10 +39,11 @@ package struct CostEstimator: Sendable {
     weights = RuntimeWeights(description.inventory)
     hasFactors = !platform.engine.runsFactors(of: description)
     isRunnable = RuntimeSupport.runs(description)
-    base = MemorySums(
-      Self.footprint(
-        description.architecture, platform, workload,
-        weights.withoutBytes))
+    var beside = weights.withoutBytes
+    beside.copiesInput = false
+    base = MemorySums(Self.footprint(description.architecture, platform, workload, beside))
+    beside.copiesInput = true
+    baseWithCopy = MemorySums(Self.footprint(description.architecture, platform, workload, beside))
   }
 
   /// The estimator of what a variant's changes of shape leave of the model.
@@ -55,7 +58,7 @@ package struct CostEstimator: Sendable {
   /// - Precondition: the model has the variant's changes of shape already; see `restructured(for:)`.
   package func estimate(_ variant: CompressionVariant) -> CostEstimate {
     let summary = variant.summary(of: census)
-    let memory = base.with(
+    let memory = (summary.copiesInput ? baseWithCopy : base).with(
       weights: platform.engine == .anprobe
         ? .exact(summary.runtimeBytes + weights.vectorBytes, .modelled) : EngineMemory.loaded(summary.alignedBytes))
     let total = memory.total.value ?? .zero
@@ -160,6 +163,7 @@ package struct CostEstimator: Sendable {
     var weights = weights
     let summary = variant.summary(of: census)
     weights.alignedBytes = platform.engine == .anprobe ? summary.runtimeBytes : summary.alignedBytes
+    weights.copiesInput = summary.copiesInput
     return Self.footprint(description.architecture, platform, workload, weights)
   }
 

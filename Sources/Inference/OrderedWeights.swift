@@ -25,7 +25,10 @@ final class OrderedWeights: WeightSource {
     _ source: any WeightSource, of architecture: ModelArchitecture, on pool: ThreadPool
   ) throws(LanguageRuntimeError) -> any WeightSource {
     guard !source.inventory.fileNames.isEmpty else { return source }
-    let orders = source.inventory.tensors.map { TensorOrder.orders(of: $0, in: architecture) }
+    // Packed matrices are unpacked in the pass's own order.
+    let orders = source.inventory.tensors.enumerated().map { index, tensor in
+      source.isPacked(tensor: index) ? [] : TensorOrder.orders(of: tensor, in: architecture)
+    }
     return orders.allSatisfy(\.isEmpty) ? source : try OrderedWeights(source, orders, pool)
   }
 
@@ -127,6 +130,11 @@ final class OrderedWeights: WeightSource {
     copies[index] == nil ? source.interleavedRows(ofTensor: index) : 0
   }
   func isReordered(tensor index: Int) -> Bool { copies[index] != nil }
+  func isPacked(tensor index: Int) -> Bool { copies[index] == nil && source.isPacked(tensor: index) }
+  func copyRows(_ rows: Range<Int>, ofTensor index: Int, to blocks: UnsafeMutableRawPointer) {
+    if copies[index] == nil { source.copyRows(rows, ofTensor: index, to: blocks) }
+  }
+  func inputOrder(ofTensor index: Int) -> [Int32] { copies[index] == nil ? source.inputOrder(ofTensor: index) : [] }
 }
 
 extension TensorOrder.Piece {

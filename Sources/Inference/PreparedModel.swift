@@ -17,6 +17,8 @@ struct PreparedMatrix: @unchecked Sendable {
   let interleavedRows: Int
   /// The input of each column (columns), where they are in another order than the input; or nil.
   var inputOrder: UnsafePointer<Int32>?
+  /// Whether large inputs are multiplied apart, in floats.
+  var splitsOutliers = false
 
   /// One row as floats.
   func decode(row: Int, into out: UnsafeMutablePointer<Float>, with kernels: UnsafePointer<ck_kernels>) {
@@ -225,7 +227,8 @@ struct TensorFinder {
     return PreparedMatrix(
       address: address + part.lowerBound * rowBytes, type: format.kernelType, rows: part.count, columns: columns,
       rowBytes: rowBytes, interleavedRows: max(0, min(part.upperBound, interleaved) - part.lowerBound),
-      inputOrder: tensor.hasOrder ? Self.order(address + rows * copies * rowBytes) : nil)
+      inputOrder: tensor.hasOrder ? Self.order(address + rows * copies * rowBytes) : nil,
+      splitsOutliers: tensor.format == .int8PerRow && format != RuntimeFormat(.f16))
   }
 
   private static func order(_ address: UnsafeRawPointer) -> UnsafePointer<Int32> {

@@ -73,8 +73,8 @@ package struct Products: @unchecked Sendable {
   let quantized: QuantizedInput
   let packed: UnsafeMutablePointer<Float>
   let scratch: UnsafeMutablePointer<Float>
-  /// Room for an input in the order of a matrix's columns, where the plan has such matrices.
-  private let ordered: UnsafeMutablePointer<Float>?
+  /// Room for an input in the order of a matrix's columns, or without its outliers, where the plan has such matrices.
+  let ordered: UnsafeMutablePointer<Float>?
   /// Jobs start and join but multiply nothing: a pass then takes what everything else takes.
   let isIdle: Bool
 
@@ -98,6 +98,7 @@ package struct Products: @unchecked Sendable {
     if matrices.contains(where: { $0.inputOrder != nil }) {
       return forEachOrder(x, tokens: tokens, matrices, outputs) { multiply($0, tokens: tokens, by: [$1], into: [$2]) }
     }
+    if matrices.contains(where: \.splitsOutliers) { return multiplyApart(x, tokens: tokens, matrices, outputs) }
     guard let columns = matrices.first?.columns else { return }
     let parts = ProductPart.parts(matrices, outputs)
     if tokens == 1 { return multiplyOne(x, columns: columns, parts) }

@@ -61,6 +61,20 @@ package enum StorageFormat: Hashable, Sendable {
     return ByteCount((columns * bits + 31) / 32 * 4 * rows + groups * rows * 2 + zeroPoints)
   }
 
+  /// Whether products want the input copied first: in the order of the columns, or without what is multiplied apart.
+  package var copiesInput: Bool {
+    switch self {
+    case .gptq(_, _, let actOrder): actOrder
+    case .int8PerRow: true
+    default: false
+    }
+  }
+
+  /// Inputs of at least this magnitude are multiplied apart from 8-bit integers, in floats.
+  ///
+  /// - Source: LLM.int8(), arXiv 2208.07339, section 3.2; bitsandbytes' `llm_int8_threshold`.
+  package static let outlierThreshold: Float = 6
+
   /// The format's name in variants, files and answers.
   package var name: String {
     switch self {

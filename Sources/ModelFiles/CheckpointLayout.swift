@@ -27,9 +27,14 @@ package enum CheckpointLayout: Hashable, Sendable {
   /// bits (n), or, with two of every four (sparse-24-bitmask), (out, in / 2); `X.bitmask` u8 (out, in / 8), a bit for each
   /// input from the lowest up; `X.shape` i64 (2); and `X.row_offsets` i64 (out), which follow from the mask.
   case bitmask(twoOfFour: Bool)
+  /// gpt-oss: `X_blocks` u8 (experts, out, in / 32, 16) and `X_scales` u8 (experts, out, in / 32); of an expert's fused
+  /// matrix outputs 2i and 2i + 1 are gate i and up i. All else is in 16 bits.
+  case microscaledExperts
 
   /// The order of outputs in a word of AWQ, from the lowest nibble up.
   package static let awqOrder = [0, 2, 4, 6, 1, 3, 5, 7]
+  static let microscaledBlocks = "_blocks"
+  static let microscaledScales = "_scales"
   /// Elements that share an absmax, and absmaxes that share a nested one.
   package static let levelBlock = 64
   package static let nestedBlock = 256
@@ -47,6 +52,7 @@ package enum CheckpointLayout: Hashable, Sendable {
     case .int8Rows: .int8PerRow
     case .scaled(let isFloat, let hasBlocks):
       isFloat ? hasBlocks ? .float8PerBlock : .float8PerTensor : .int8PerChannel
+    case .microscaledExperts: .block(.mxfp4)
     // What an unstructured matrix keeps is its own.
     case .bitmask(let twoOfFour):
       .sparse(twoOfFour ? .structured(kept: 2, of: 4) : .unstructured(keptPermille: 500))
@@ -84,6 +90,7 @@ extension CheckpointLayout {
           isNormal: settings["bnb_4bit_quant_type"]?.stringValue != "fp4",
           isDoubleQuantised: settings["bnb_4bit_use_double_quant"]?.boolValue ?? false)
       }
+    case "mxfp4": self = .microscaledExperts
     case "fp8": self = .scaled(isFloat: true, hasBlocks: settings["weight_block_size"]?.arrayValue != nil)
     case "compressed-tensors":
       if let sparse = settings["sparsity_config"]?["format"]?.stringValue, sparse != "dense" {

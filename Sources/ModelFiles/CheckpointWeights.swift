@@ -32,18 +32,20 @@ package final class CheckpointWeights: WeightSource {
     var names: [String] = []
     var places: [Place] = []
     for (index, name) in files.inventory.fileNames.enumerated() where !layout.isPart(name, parts) {
-      let matrix = try PackedMatrix(name, layout, parts)
-      let wholeName = layout.matrixName(name)
-      names.append(wholeName)
-      guard let matrix else {
+      let matrices = try PackedMatrix.all(name, layout, parts, roles)
+      if matrices.isEmpty {
+        names.append(layout.matrixName(name))
         list.append(files.inventory.tensors[index])
         places.append(.plain(index))
-        continue
       }
-      let (role, layer) = roles.parse(wholeName)
-      list.append(
-        TensorDescription(role, layer: layer, rows: matrix.rows, columns: matrix.columns, format: matrix.format))
-      places.append(.packed(matrix))
+      for (wholeName, role, layer, matrix) in matrices {
+        names.append(wholeName)
+        list.append(
+          TensorDescription(
+            role, layer: layer, rows: matrix.rows, columns: matrix.columns, copies: matrix.copies,
+            format: matrix.format))
+        places.append(.packed(matrix))
+      }
     }
     inventory = TensorInventory(tensors: list, fileNames: names)
     self.places = places
@@ -120,6 +122,7 @@ extension CheckpointLayout {
     case .fourBitLevels:
       let suffixes = [".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"]
       return belongs(suffixes + Self.levelStates.map { ".quant_state.\($0)" }, to: "")
+    case .microscaledExperts: return belongs([Self.microscaledScales], to: Self.microscaledBlocks)
     case .bitmask: return belongs([".bitmask", ".shape", ".row_offsets"], to: ".compressed")
     case .int8Rows: return belongs([".SCB", ".weight_format"], to: ".weight")
     case .scaled:
@@ -129,6 +132,9 @@ extension CheckpointLayout {
 
   /// The name that the matrix would have in a checkpoint of floats.
   func matrixName(_ name: String) -> String {
+    if self == .microscaledExperts, name.hasSuffix(Self.microscaledBlocks) {
+      return String(name.dropLast(Self.microscaledBlocks.count))
+    }
     for suffix in [".qweight", ".compressed"] where name.hasSuffix(suffix) {
       return name.dropLast(suffix.count) + ".weight"
     }

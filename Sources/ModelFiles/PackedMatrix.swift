@@ -6,6 +6,8 @@ internal import LanguageModel
 struct PackedMatrix: @unchecked Sendable {
   let rows: Int
   let columns: Int
+  /// Matrices of this shape one behind the other: experts.
+  var copies = 1
   let format: StorageFormat
   let codes: Codes
   /// The tensors of the file that it is made of.
@@ -24,6 +26,8 @@ struct PackedMatrix: @unchecked Sendable {
     case bytes(UnsafeRawPointer, scales: Numbers, block: Int, perRow: Bool, factor: Float)
     /// The weights that are not zero.
     case kept(KeptWeights)
+    /// Blocks of four-bit floats with a power of two.
+    case microscaled(MicroscaledRows)
   }
 
   /// Nil for a tensor that is no quantised matrix.
@@ -78,6 +82,8 @@ struct PackedMatrix: @unchecked Sendable {
       codes = .bytes(
         bytes, scales: try finder.numbers(suffix, count: count), block: hasBlocks ? size : 0, perRow: perRow, factor: 1)
       format = isFloat ? hasBlocks ? .float8PerBlock : .float8PerTensor : .int8PerChannel
+    // Several matrices of one tensor: see `all`.
+    case .microscaledExperts: return nil
     case .bitmask(let twoOfFour):
       guard name.hasSuffix(".compressed") else { return nil }
       let kept = try finder.keptWeights(twoOfFour: twoOfFour)

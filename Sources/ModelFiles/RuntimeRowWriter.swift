@@ -17,7 +17,11 @@ struct RuntimeRowWriter {
   }
 
   func write(_ row: Int, to blocks: UnsafeMutableRawPointer) {
-    if case .kept(let kept) = matrix.codes { return kept.write(row, as: format, to: blocks) }
+    switch matrix.codes {
+    case .kept(let kept): return kept.write(row, as: format, to: blocks)
+    case .microscaled(let experts): return experts.write(row, to: blocks)
+    case .awq, .gptq, .levels, .bytes: break
+    }
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: matrix.columns) { codes in
       withUnsafeTemporaryAllocation(of: PackedScale.self, capacity: matrix.columns) { scales in
         guard let codes = codes.baseAddress, let scales = scales.baseAddress else { return }
@@ -77,7 +81,7 @@ extension PackedMatrix {
     switch codes {
     case .awq, .gptq: Float(Int(code) - Int(zero))
     case .levels(_, _, let isNormal): (isNormal ? FourBitLevels.normal : FourBitLevels.float)[Int(code & 15)]
-    case .kept: 0
+    case .kept, .microscaled: 0
     case .bytes: format == .int8PerRow || format == .int8PerChannel ? Float(Int8(bitPattern: code)) : Self.e4m3(code)
     }
   }
@@ -124,7 +128,7 @@ extension PackedMatrix {
         scales[column] = PackedScale(scale: absmax[element / CheckpointLayout.levelBlock], zero: 0)
       }
     // These have no codes: their rows are written as they are.
-    case .kept: break
+    case .kept, .microscaled: break
     case .bytes(let bytes, let numbers, let block, let perRow, let factor):
       out.update(from: (bytes + row * columns).assumingMemoryBound(to: UInt8.self), count: columns)
       let line = block > 1 ? (columns + block - 1) / block : 0

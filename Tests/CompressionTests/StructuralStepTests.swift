@@ -155,6 +155,8 @@ import Testing
     #expect(try failure("sparse-4:2")?.kind == "variant_bad_parameter")
     #expect(try failure("sparse-2:5")?.kind == "variant_bad_parameter")
     #expect(try failure("svd-0.5+sparse-2:4")?.kind == "variant_not_combinable")
+    #expect(try failure("tucker-0.5")?.kind == "variant_not_offered")
+    #expect(try failure("tt-0.5")?.remedy == "Take 'svd-0.5', whose factors are multiplied by the dense kernels.")
     #expect(try failure("q4_0+depth-8") == .wrongOrder(step: "depth-8", after: "q4_0"))
     #expect(try failure("q4_0+depth-8")?.remedy == "Write it first: 'depth-8+q4_0'.")
   }

@@ -27,7 +27,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["f16", "q8_0", "q4_k_m", "q4_k", "iq2_xxs"])
+  @Test(arguments: [
+    "f16", "q8_0", "q4_k_m", "q4_k", "iq2_xxs", "gptq4-g128-act", "int8", "sparse-0.5", "sparse-0.95", "sparse-1:4",
+  ])
   func `the footprint equals the plan of the variant's own list of tensors`(name: String) throws {
     for identifier in ["TinyLlama-1.1B", "Qwen2.5-0.5B", "Meta-Llama-3-8B"] {
       let model = try Fixture.model(identifier)

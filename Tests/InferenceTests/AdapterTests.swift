@@ -79,6 +79,44 @@ import Testing
     #expect(relativeDistance(try logits(model), expected) > 1e-3)
   }
 
+  @Test func `a GGUF adapter adds what its alpha says to a GGUF model`() throws {
+    let folder = try TemporaryFolder()
+    let golden = try GoldenModel("llama-3")
+    let model = try golden.open(in: folder)
+    let weights = try #require(model.weights)
+    var random = SeededRandom(seed: 12)
+    let (rank, alpha) = (4, Float(6))
+    var writer = GGUFWriter()
+    for (key, value) in [("general.type", "adapter"), ("general.architecture", "llama"), ("adapter.type", "lora")] {
+      writer.set(key, .string(value))
+    }
+    writer.set("adapter.lora.alpha", .float32(alpha))
+    var contents: [[UInt8]] = []
+    var merged = try Data(contentsOf: URL(fileURLWithPath: weights.path))
+    for name in ["blk.0.attn_q.weight", "blk.1.ffn_down.weight"] {
+      let index = try #require(weights.index(ofTensorNamed: name))
+      let tensor = weights.inventory.tensors[index]
+      let (rows, columns) = (Int(tensor.rows), Int(tensor.columns))
+      let inner = (0..<rank * columns).map { _ in Float.random(in: -0.2...0.2, using: &random) }
+      let outer = (0..<rows * rank).map { _ in Float.random(in: -0.2...0.2, using: &random) }
+      writer.add(tensor: name + ".lora_a", dimensions: [columns, rank], format: .f32)
+      writer.add(tensor: name + ".lora_b", dimensions: [rank, rows], format: .f32)
+      contents += [floats(inner), floats(outer)]
+      let bytes = Data(weights.bytes(ofTensor: index))
+      let values = Array(weights.bytes(ofTensor: index).bindMemory(to: Float.self))
+      let sums = values.indices.map { place in
+        values[place]
+          + alpha / Float(rank)
+          * (0..<rank).reduce(0) { $0 + outer[place / columns * rank + $1] * inner[$1 * columns + place % columns] }
+      }
+      merged.replaceSubrange(try #require(merged.range(of: bytes)), with: floats(sums))
+    }
+    let adapter = try AdapterFile.open(folder.write(writer.bytes { contents[$0] }, "adapter.gguf"))
+    let expected = try logits(ModelFile.open(folder.write(Array(merged), "merged.gguf"))).map(Double.init)
+    #expect(relativeDistance(try logits(model.adapted(by: [(adapter, 1)])), expected) < 1e-4)
+    #expect(relativeDistance(try logits(model), expected) > 1e-3)
+  }
+
   @Test func `an adapter of another model is refused with the matrix's name`() throws {
     let checkpoint = try PackedCheckpoint(settings: #"{"quant_method":"fp8"}"#, pack: PackedCheckpoint.bytes(.tensor))
     defer { checkpoint.remove() }

@@ -161,6 +161,24 @@ import Testing
     }
   }
 
+  @Test func `one input a hundred times the others costs the 8-bit integers of LLM int8 nothing`() throws {
+    let checkpoint = try PackedCheckpoint(
+      settings: #"{"quant_method":"bitsandbytes","load_in_8bit":true}"#, outlier: 100,
+      pack: PackedCheckpoint.bytes(.int8Rows))
+    defer { checkpoint.remove() }
+    let (packed, plain) = (
+      try ModelFile.open(checkpoint.folder.path), try ModelFile.open(checkpoint.plainFolder.path)
+    )
+    try withPool(2) { pool in
+      let expected = try logits(plain, try #require(plain.weights), .init(.portable), pool).map(Double.init)
+      for kernels in runnableKernels() {
+        let found = try logits(packed, try #require(packed.weights), kernels, pool)
+        // The bound of inputs that are all alike.
+        #expect(relativeDistance(found, expected) < 0.05, "\(kernels.name)")
+      }
+    }
+  }
+
   @Test func `a mask that names more weights than there are is refused`() throws {
     let checkpoint = try PackedCheckpoint(settings: PackedCheckpoint.sparse("sparse-bitmask")) {
       name, rows, columns, random in

@@ -18,8 +18,10 @@ struct PackedCheckpoint {
   let folder: URL
   let plainFolder: URL
 
-  /// - Parameter settings: the text of `quantization_config`.
-  init(settings: String, pack: Packer) throws {
+  /// - Parameters:
+  ///   - settings: the text of `quantization_config`.
+  ///   - outlier: the attention norm's weight at column 7, where it is far from one.
+  init(settings: String, outlier: Float? = nil, pack: Packer) throws {
     let root = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     folder = root.appendingPathComponent("packed")
     plainFolder = root.appendingPathComponent("plain")
@@ -37,6 +39,9 @@ struct PackedCheckpoint {
     add("model.norm.weight", [128]) { 1 + $0 / 16 }
     add("model.layers.0.input_layernorm.weight", [128]) { 1 + $0 / 16 }
     add("model.layers.0.post_attention_layernorm.weight", [128]) { 1 + $0 / 16 }
+    if let outlier, let norm = common.firstIndex(where: { $0.name.hasSuffix("input_layernorm.weight") }) {
+      common[norm].bytes.replaceSubrange(28..<32, with: floats([outlier]))
+    }
     var (packed, plain) = (common, common)
     for (name, rows, columns) in Self.matrices {
       let full = "model.layers.0.\(name)"

@@ -174,6 +174,13 @@ int ck_is_kept(int type);
 void ck_decode_kept(int type, const void *row, size_t row_bytes, int64_t columns, int64_t first, int64_t count,
                     float *out);
 
+// The inputs below a magnitude, with zeros in place of the others; whether there were any.
+int ck_split_outliers(const float *x, float *rest, int64_t n, float threshold);
+// y[row] += Σ weights[row][k] · x[k] over the k of at least that magnitude, for rows begin ..< end of CK_INT8_G128 or CK_Q8_0,
+// in panels (begin and end multiples of sixteen) or in the file's order.
+void ck_add_outliers(int type, int is_interleaved, const void *weights, size_t row_bytes, const float *x,
+                     int64_t columns, float threshold, float *y, int64_t begin, int64_t end);
+
 // Whether panels of the type can be multiplied, and what they read: CK_INPUT_F32 or CK_INPUT_RECORDS.
 int ck_has_panels(int type);
 enum ck_input ck_panel_input(int type);

@@ -105,7 +105,7 @@ extension RuntimeMemoryPlan {
         floats(.logits, judged * shape.vocabulary, "\(judged) tokens × \(shape.vocabulary) × 4"),
       ] + Self.expertBuffers(shape, tokens: u) + Self.latentBuffers(shape, tokens: u)
       + Self.factorBuffers(weights, tokens: u)
-      + (weights.hasOrder ? [floats(.orderedInput, u * widest, "\(u) × \(widest) × 4")] : [])
+      + (weights.copiesInput ? [floats(.orderedInput, u * widest, "\(u) × \(widest) × 4")] : [])
   }
 
   /// - Shapes: u tokens, E experts of which a token visits k, d = hidden size.

@@ -13,8 +13,8 @@ package struct RuntimeWeights: Sendable, Equatable {
   package var rank = 0
   /// Outputs of the widest matrix with an adapter; 0 where there are none.
   package var adapterRows = 0
-  /// Whether a matrix has its columns in another order than its input.
-  package var hasOrder = false
+  /// Whether a matrix wants a copy of its input.
+  package var copiesInput = false
   package var vectorBytes: ByteCount { ByteCount(vectorElements * 4) }
 
   package init(_ inventory: TensorInventory) {
@@ -22,7 +22,7 @@ package struct RuntimeWeights: Sendable, Equatable {
       $0 + $1.runtimeBytes.aligned(to: RuntimeMemoryPlan.tensorAlignment)
     }
     tensorCount = inventory.tensors.count
-    hasOrder = inventory.tensors.contains { $0.hasOrder }
+    copiesInput = inventory.tensors.contains { $0.format.copiesInput }
     vectorElements = inventory.tensors.reduce(0) { $0 + ($1.isKeptAsFloats ? $1.elements : 0) }
     for tensor in inventory.tensors {
       switch tensor.part {

@@ -98,23 +98,32 @@ struct VariantsCommand: ParsableCommand {
       }
       return common.console.answer(
         command: "variants",
-        [.init("model", .string(estimates.first?.model ?? model)), .init("variants", .array(rows))])
+        [
+          .init("model", .string(estimates.first?.model ?? model)), .init("variants", .array(rows)),
+          .init(
+            "notOffered",
+            .array(
+              CompressionVariant.notOffered.map { ["family": .string($0.family), "reason": .string($0.reason)] })),
+        ])
     }
     var table = TextTable([
       ("VARIANT", .left), ("FILE", .left), ("BITS/W", .right), ("RUNS HERE", .left), ("LOSS", .left),
-      ("HOW TO OBTAIN", .left),
+      ("EVIDENCE", .left), ("HOW TO OBTAIN", .left),
     ])
     for estimate in estimates {
       table.append([
         StyledText(estimate.variant.name), StyledText(estimate.variant.isGGUF ? "GGUF" : "safetensors"),
         StyledText(QuantityFormat.fixed(estimate.bitsPerWeight, decimals: 2)),
         StyledText(estimate.obstacle == nil ? "yes" : "no"), EstimateCells.grade(estimate.quality),
+        EstimateCells.evidence(estimate.quality),
         StyledText(estimate.variant.howToObtain.joined(separator: "; "), .faint),
       ])
     }
     common.console.answer(table)
     let obstacles = Set(estimates.compactMap { $0.obstacle?.sentence }).sorted()
-    common.console.answer([""] + obstacles.map { "Not here: \($0)." })
+    common.console.answer(
+      [""] + obstacles.map { "Not here: \($0)." }
+        + CompressionVariant.notOffered.map { "Not offered: \($0.family): \($0.reason)." })
   }
 }
 

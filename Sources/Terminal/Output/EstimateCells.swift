@@ -21,6 +21,13 @@ enum EstimateCells {
     return StyledText(grade.rawValue, grade >= .degraded ? .bad : grade >= .noticeable ? .caution : .plain)
   }
 
+  /// How many models the loss was published of, or that nobody has said.
+  static func evidence(_ quality: QualityEstimate) -> StyledText {
+    guard quality.loss.value != nil else { return StyledText("none", .faint) }
+    guard !quality.models.isEmpty else { return StyledText(quality.loss.basis.rawValue) }
+    return StyledText(quality.models.count == 1 ? "1 model" : "\(quality.models.count) models")
+  }
+
   static func verdict(_ verdict: Verdict?) -> StyledText {
     switch verdict {
     case .comfortable: StyledText("yes", .good)
