@@ -3,7 +3,7 @@ package import Compression
 package import CostModel
 internal import Dispatch
 internal import Foundation
-internal import LanguageModel
+package import LanguageModel
 package import Profiles
 package import Quantities
 package import Recommender
@@ -45,13 +45,16 @@ package struct Fitting: Sendable {
   package let variants: [CompressionVariant]
   /// Keep every variant's estimate, not the best alone.
   package let keepsAll: Bool
+  /// The models that the variants' students are, by their names.
+  package let students: [String: LanguageModelDescription]
 
   /// Reading speed: below it a model fits but is no pleasure to wait for.
   package static let usableRate = TokenRate(magnitude: 5)
 
   package init(
     platform: Platform, workload: Workload, quality: QualityModel, recommender: Recommender,
-    variants: [CompressionVariant] = CompressionVariant.offered, keepsAll: Bool = false
+    variants: [CompressionVariant] = CompressionVariant.offered, keepsAll: Bool = false,
+    students: [String: LanguageModelDescription] = [:]
   ) {
     self.platform = platform
     self.workload = workload
@@ -59,6 +62,7 @@ package struct Fitting: Sendable {
     self.recommender = recommender
     self.variants = variants
     self.keepsAll = keepsAll
+    self.students = students
   }
 
   package func answer(_ entries: [ModelCatalogue.Entry]) -> FitsAnswer {
@@ -108,11 +112,21 @@ package struct Fitting: Sendable {
     var refusal: CompressionError?
     for variant in variants {
       do throws(CompressionError) {
-        all.append(try estimator.restructured(for: variant).estimate(variant))
+        let base = try student(of: description, variant) ?? estimator
+        all.append(try base.restructured(for: variant).estimate(variant))
       } catch { refusal = error }
     }
     if let refusal, all.isEmpty { throw Unreadable(reason: refusal.message) }
     return all
+  }
+
+  /// The estimator of a variant's student; nil for a variant without one.
+  private func student(
+    of teacher: LanguageModelDescription, _ variant: CompressionVariant
+  ) throws(CompressionError) -> CostEstimator? {
+    guard let name = variant.student, let student = students[name] else { return nil }
+    return CostEstimator(
+      try student.student(named: name, of: teacher), on: platform, workload: workload, quality: quality)
   }
 
   /// The order for people: what satisfies the constraints at reading speed with at most a noticeable loss, then what

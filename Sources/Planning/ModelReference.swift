@@ -48,14 +48,7 @@ extension PlanningSession {
   ) throws -> LanguageModelDescription {
     let teacher = try description(of: reference)
     guard let name = variant?.student else { return teacher }
-    var student = try description(of: ModelReference(name))
-    guard student.parametersTotal < teacher.parametersTotal else {
-      throw CompressionError.notApplicable(
-        step: "student:\(name)", model: teacher.name, reason: "the student has no fewer weights than its teacher")
-    }
-    student.name = teacher.name
-    student.teacher = teacher.name
-    return student
+    return try description(of: ModelReference(name)).student(named: name, of: teacher)
   }
 
   /// The opened files of a model that is a path.
@@ -88,5 +81,23 @@ package struct AdapterReference: Sendable, Equatable {
     } else {
       self.init(path: text)
     }
+  }
+}
+
+extension LanguageModelDescription {
+  /// The model as another one's student.
+  ///
+  /// - Throws: `CompressionError.notApplicable` for one that is no smaller.
+  func student(named name: String, of teacher: LanguageModelDescription) throws(CompressionError)
+    -> LanguageModelDescription
+  {
+    guard parametersTotal < teacher.parametersTotal else {
+      throw .notApplicable(
+        step: "student:\(name)", model: teacher.name, reason: "the student has no fewer weights than its teacher")
+    }
+    var student = self
+    student.name = teacher.name
+    student.teacher = teacher.name
+    return student
   }
 }

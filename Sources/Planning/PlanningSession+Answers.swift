@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Compression
 package import CostModel
+internal import LanguageModel
 package import Profiles
 internal import Quantities
 package import Recommender
@@ -43,16 +44,26 @@ extension PlanningSession {
     let fitting = Fitting(
       platform: platform, workload: request.workload, quality: try quality(),
       recommender: Recommender(platform: platform, objective: objective, constraints: constraints),
-      variants: variants, keepsAll: keepsAll)
+      variants: variants, keepsAll: keepsAll, students: try students(of: variants))
     return fitting.answer(entries)
   }
 
   package func recommend(
-    _ model: ModelReference, _ request: PlanningRequest, objective: Objective, constraints: Constraints
+    _ model: ModelReference, _ request: PlanningRequest, objective: Objective, constraints: Constraints,
+    variants: [CompressionVariant] = CompressionVariant.offered
   ) throws -> (recommendation: Recommendation, platform: Platform) {
     let estimator = try self.estimator(model, request)
-    let estimates = CompressionVariant.offered.map(estimator.estimate)
+    let estimates = try variants.map { variant in
+      let isSame = variant.structure.isEmpty && variant.student == nil
+      return try (isSame ? estimator : self.estimator(model, request, for: variant)).estimate(variant)
+    }
     let recommender = Recommender(platform: estimator.platform, objective: objective, constraints: constraints)
     return (recommender.recommendation(from: estimates), estimator.platform)
+  }
+
+  private func students(of variants: [CompressionVariant]) throws -> [String: LanguageModelDescription] {
+    var models: [String: LanguageModelDescription] = [:]
+    for name in variants.compactMap(\.student) { models[name] = try description(of: ModelReference(name)) }
+    return models
   }
 }

@@ -119,7 +119,8 @@ struct StudyMaker {
         loss: teacher == nil ? TokenLoss() : TokenLoss(teacherShare: 0.5, temperature: 2),
         settings: TrainingSettings(
           steps: training.steps, rate: isStudent ? StudyTraining.studentRate : StudyTraining.adapterRate,
-          seed: entry.training?.seed ?? 1), resumes: FileManager.default.fileExists(atPath: output + ".training"),
+          batch: training.batch, context: training.context, seed: entry.training?.seed ?? 1),
+        resumes: FileManager.default.fileExists(atPath: output + ".training"),
         running: running))
     let json = JSON.object(record.members)
     try session.write(json.text(pretty: true) + "\n", to: answer)

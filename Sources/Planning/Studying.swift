@@ -51,11 +51,16 @@ package struct StudyTraining: Sendable, Equatable {
   package var steps: Int
   /// Students are trained with the seeds 1 to this, alone and with their teacher.
   package var seeds: Int
+  /// Windows of a step, and tokens of a window.
+  package var batch: Int
+  package var context: Int
 
-  package init(text: String, steps: Int, seeds: Int) {
+  package init(text: String, steps: Int, seeds: Int, batch: Int = 4, context: Int = 256) {
     self.text = text
     self.steps = steps
     self.seeds = seeds
+    self.batch = batch
+    self.context = context
   }
 
   /// Highest learning rates: low-rank factors begin at nothing, a student at random weights.

@@ -116,7 +116,7 @@ import Testing
     #expect(try abs(attention(8192) / (operations(8192) / 40e9) - 1) < 1e-9)
   }
 
-  @Test func `between two counts of heads that share a row the time per row is linear, beyond them that per head`() throws {
+  @Test func `between two counts of heads that share a row the time per row is linear, then that per head`() throws {
     let book = RateBook(
       Self.calibration([
         Self.rate(.matvec, "q8_0", 1, 1e9), Self.rate(.attention, "f16", 1, 10e9, batch: 1),

@@ -121,6 +121,21 @@ import Testing
     #expect(try before.json()["command"]?.stringValue == "variants")
   }
 
+  @Test func `a student stands for its teacher in what fits and in what is recommended`() throws {
+    let machine = ["--machine", "RTX 4090", "--json"]
+    func row(_ model: String, _ variant: String) throws -> JSON {
+      let answer = try Program.run(["fits", model, "--variant", variant] + machine).json()
+      return try #require(answer["rows"]?.arrayValue?.first)
+    }
+    let name = "student:TinyLlama-1.1B+f16"
+    let (student, alone) = (try row("llama-3-8b", name), try row("tinyllama-1.1b", "f16"))
+    #expect(student["variant"]?.stringValue == name)
+    let bytes = [student, alone].map { $0["memory"]?["totalBytes"]?["value"]?.doubleValue }
+    #expect(bytes[0] != nil && bytes[0] == bytes[1])
+    let advice = try Program.run(["recommend", "llama-3-8b", "--variant", name] + machine).json()
+    #expect(advice["choice"]?["variant"]?.stringValue == name)
+  }
+
   @Test func `what fits lists one row per model, or all variants with --all`() throws {
     let arguments = ["fits", "tinyllama", "--machine", "RTX 4090", "--json"]
     let best = try #require(try Program.run(arguments).json()["rows"]?.arrayValue)

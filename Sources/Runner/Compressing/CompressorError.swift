@@ -65,7 +65,7 @@ package enum CompressorError: ExplainedError, Equatable {
       "The variant '\(variant)' stores '\(tensor)' as \(format), which cannot be made here: its codebook of up to 2048 "
         + "points of eight weights needs a search of its own."
     case .needsCalibration(let variant):
-      "What goes and what stays in the variant '\(variant)' is decided by a calibration text, and none is given."
+      "The variant '\(variant)' goes by the importance that a calibration text shows, and none is given."
     case .alreadyQuantised(let path, let tensor, let format):
       "'\(path)' stores '\(tensor)' as \(format): making another variant of it would add its loss to the new one."
     case .notFinite(let path, let tensor, let element):

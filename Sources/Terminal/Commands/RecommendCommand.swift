@@ -17,20 +17,26 @@ struct RecommendCommand: ParsableCommand {
         anprobe recommend qwen2.5-7b
         anprobe recommend llama-3-8b --objective speed --min-speed 8 --context 16k
         anprobe recommend mistral-7b-v0.1 --machine "Raspberry Pi 5 / CM5" --engine llama.cpp
+        anprobe recommend llama-3-8b --variant q4_k_m --variant student:TinyLlama-1.1B
       """)
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var machine: MachineOptions
   @OptionGroup var choice: ChoiceOptions
+  @Option(
+    name: [.customShort("v"), .long], help: ArgumentHelp("Only these variants.", valueName: "variant"))
+  var variant: [String] = []
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let session = common.session
+    let variants = try variant.map { try CompressionVariant(parsing: $0) }
     try machine.prepare(session, common.console) { _ = try session.description(of: model.reference) }
     let (answer, platform) = try session.recommend(
       model.reference, machine.request(workload.workload()), objective: choice.objective,
-      constraints: choice.constraints(mustRun: true))
+      constraints: choice.constraints(mustRun: true),
+      variants: variants.isEmpty ? CompressionVariant.offered : variants)
     if common.json { showJSON(answer, platform) } else { show(answer, platform) }
     if answer.choice == nil { throw ExitStatus.nothingFits }
   }
