@@ -10,7 +10,7 @@ package struct ModelFile: Sendable {
   /// What a GGUF file says besides, its vocabulary among it; nil for anything else.
   package let metadata: GGUFMetadata?
 
-  init(
+  package init(
     description: LanguageModelDescription, weights: (any WeightSource)? = nil, metadata: GGUFMetadata? = nil
   ) {
     self.description = description

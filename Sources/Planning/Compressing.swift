@@ -39,7 +39,7 @@ extension StructuralStep {
 }
 
 extension PlanningSession {
-  /// Makes a variant of a GGUF file's weights as another GGUF file.
+  /// Makes a variant of a model's weights: a GGUF file, or a checkpoint's folder.
   package func compress(
     _ path: String, to output: String, _ variant: CompressionVariant, _ options: CompressingOptions
   ) throws -> CompressionRecord {

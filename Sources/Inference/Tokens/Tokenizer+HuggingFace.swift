@@ -54,7 +54,7 @@ struct TokenizerJSON {
   }
 
   /// Tokens spell bytes in GPT-2's alphabet.
-  private var isByteLevel: Bool {
+  var isByteLevel: Bool {
     splitters.contains { $0["type"]?.stringValue == "ByteLevel" }
       || Self.steps(files.tokenizer["decoder"], "decoders").contains { $0["type"]?.stringValue == "ByteLevel" }
   }
@@ -144,7 +144,13 @@ struct TokenizerJSON {
     return (bytes(left), bytes(right))
   }
 
-  private func splitter(_ vocabulary: Vocabulary) throws(TokenizerError) -> WordSplitter {
+  /// Each as `"left right"`, the first one first.
+  func mergeTexts() throws(TokenizerError) -> [String] {
+    guard let list = model["merges"]?.arrayValue else { throw .missingKey(path: path, key: "model.merges") }
+    return list.map { $0.stringValue ?? $0.arrayValue?.compactMap(\.stringValue).joined(separator: " ") ?? "" }
+  }
+
+  func splitter(_ vocabulary: Vocabulary) throws(TokenizerError) -> WordSplitter {
     var passes: [WordSplitter.Pass] = []
     for step in splitters { passes += try self.passes(step) }
     // Without a split of its own, a text in which no token goes on behind a space is joined word by word.

@@ -86,15 +86,17 @@ extension TokenizerFiles {
         [
           "type": "BPE", "unk_token": .string(tokens.indices.contains(unknown) ? tokens[unknown] : "<unk>"),
           "fuse_unk": true, "byte_fallback": true, "vocab": vocabulary(tokens),
-          "merges": .array(merges(tokens, metadata).map { .string($0) }),
+          "merges": .array(
+            merges(
+              tokens, scores: metadata[TokenizerKeys.scores]?.arrayValue?.floats ?? [],
+              kinds: metadata[TokenizerKeys.types]?.arrayValue?.integers ?? []
+            ).map { .string($0) }),
         ]),
     ]
   }
 
   /// A vocabulary with scores joins the pair with the best result first: the pairs in the order of their results.
-  private static func merges(_ tokens: [String], _ metadata: GGUFMetadata) -> [String] {
-    let scores = metadata[TokenizerKeys.scores]?.arrayValue?.floats ?? []
-    let kinds = metadata[TokenizerKeys.types]?.arrayValue?.integers ?? []
+  static func merges(_ tokens: [String], scores: [Float], kinds: [Int]) -> [String] {
     let places = Dictionary(tokens.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     var pairs: [(left: Int, right: Int, result: Int)] = []
     for (index, token) in tokens.enumerated() where index >= kinds.count || kinds[index] == 1 {

@@ -99,6 +99,20 @@ enum ByteAlphabet {
     return table
   }()
 
+  private static let scalarOfByte: [UInt32] = {
+    var table = [UInt32](repeating: 0, count: 256)
+    for (scalar, byte) in byteOfScalar.enumerated() where byte >= 0 { table[Int(byte)] = UInt32(scalar) }
+    return table
+  }()
+
+  /// The text, in UTF-8, that spells bytes.
+  static func spelling(of bytes: some Sequence<UInt8>) -> [UInt8] {
+    bytes.flatMap { byte in
+      let scalar = scalarOfByte[Int(byte)]
+      return scalar < 0x80 ? [UInt8(scalar)] : [0xC0 | UInt8(scalar >> 6), 0x80 | UInt8(scalar & 0x3F)]
+    }
+  }
+
   /// The bytes that a token's text spells; nil when it has other characters.
   static func bytes(of text: some Sequence<UInt8>) -> [UInt8]? {
     var result: [UInt8] = []

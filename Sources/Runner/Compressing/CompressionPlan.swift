@@ -30,8 +30,7 @@ struct CompressionPlan {
     }
     if request.pruning.layers == nil { _ = try variant.restructured(file.description) }
     guard request.isGGUF else { return try CheckpointPlan.check(request) }
-    guard file.metadata != nil else { throw CompressorError.sourceNotGGUF(path: weights.path) }
-    let model = try WorkingModel(file)
+    let model = try WorkingModel(file.metadata == nil ? GGUFConversion(file).outline : file)
     let target = try Self.target(of: model, request)
     for index in target.tensors.indices { try check(index, model, target, variant) }
   }

@@ -70,6 +70,10 @@ package struct Compressor: Sendable {
   package func compress(_ request: CompressionRequest) throws -> CompressionRecord {
     let start = Timing.now()
     try CompressionPlan.check(request)
+    var request = request
+    if request.isGGUF, request.source.metadata == nil {
+      request.source = try GGUFConversion(request.source).file(in: try Spool(beside: request.output))
+    }
     let watch = Watch(output: request.output, progress: progress, isCancelled: isCancelled)
     let making = VariantSteps(request: request, pool: pool, watch: watch)
     let model = try making.applied(to: try WorkingModel(request.source))

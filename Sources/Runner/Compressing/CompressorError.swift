@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LanguageModel
+internal import ModelFiles
 package import Quantities
 
 /// Why a variant is not made.
@@ -16,8 +18,8 @@ package enum CompressorError: ExplainedError, Equatable {
   case notExpressible(reason: String)
   /// A checkpoint has no layout for the variant.
   case notCheckpoint(variant: String)
-  /// The source has no metadata to copy: it is no GGUF file.
-  case sourceNotGGUF(path: String)
+  /// A checkpoint of a type that is not written as a GGUF file.
+  case typeNotConverted(path: String, type: String)
   case noEncoder(format: String, tensor: String, variant: String)
   case needsCalibration(variant: String)
   /// A matrix of the source has lost its precision already.
@@ -30,7 +32,7 @@ package enum CompressorError: ExplainedError, Equatable {
   package var kind: String {
     switch self {
     case .notGGUF: "variant_not_gguf"
-    case .sourceNotGGUF: "source_not_gguf"
+    case .typeNotConverted: "type_not_converted"
     case .notCheckpoint: "variant_not_checkpoint"
     case .noWeights: "no_weights"
     case .needsTraining: "needs_training"
@@ -60,7 +62,9 @@ package enum CompressorError: ExplainedError, Equatable {
     case .notDecomposed(let tensor): "The inputs of '\(tensor)' give a matrix that cannot be decomposed."
     case .noLinearAlgebra: "This variant needs LAPACK, and libopenblas.so.0 is not installed."
     case .notExpressible(let reason): "The result cannot be written: \(reason)."
-    case .sourceNotGGUF(let path): "'\(path)' is no GGUF file with weights and vocabulary."
+    case .typeNotConverted(let path, let type):
+      "'\(path)' is a checkpoint of the type '\(type)'; those of "
+        + ModelArchitecture.ggufNames.keys.sorted().joined(separator: ", ") + " are made into GGUF files here."
     case .noEncoder(let format, let tensor, let variant):
       "The variant '\(variant)' stores '\(tensor)' as \(format), which cannot be made here: its codebook of up to 2048 "
         + "points of eight weights needs a search of its own."
@@ -88,7 +92,7 @@ package enum CompressorError: ExplainedError, Equatable {
     case .notDecomposed: "Give a longer --calibration text."
     case .noLinearAlgebra: "Install OpenBLAS (libopenblas0)."
     case .notExpressible: "Take another variant of this model."
-    case .sourceNotGGUF: "Convert the model to an f16 GGUF file first (llama.cpp's convert_hf_to_gguf.py)."
+    case .typeNotConverted: "Convert it to an f16 GGUF file first (llama.cpp's convert_hf_to_gguf.py)."
     case .noEncoder: "Choose q2_k or iq4_xs, or make it with llama.cpp's llama-quantize and an importance matrix."
     case .needsCalibration: "Give --calibration TEXT: some pages of the kind of text that the model will see."
     case .alreadyQuantised: "Start from the f32, f16 or bf16 file of the model."

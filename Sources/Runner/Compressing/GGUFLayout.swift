@@ -12,7 +12,9 @@ struct GGUFLayout {
 
   /// - Throws: `CompressorError.notExpressible` when a reader of the file would see another model.
   func writer() throws -> GGUFWriter {
-    guard let metadata = model.file.metadata else { throw CompressorError.sourceNotGGUF(path: model.weights.path) }
+    guard let metadata = model.file.metadata else {
+      throw CompressorError.typeNotConverted(path: model.weights.path, type: model.architecture.modelType)
+    }
     var writer = GGUFWriter()
     let architecture = metadata["general.architecture"]?.stringValue ?? "llama"
     let shapes = ShapeKeys(model: model, source: metadata, architecture: architecture)

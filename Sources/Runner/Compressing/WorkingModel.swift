@@ -23,7 +23,8 @@ struct WorkingModel {
     self.file = file
     self.weights = weights
     description = file.description
-    description.inventory.fileNames = weights.inventory.fileNames
+    // A configuration lists its tensors in another order than the files beside it.
+    description.inventory = weights.inventory
   }
 
   var architecture: ModelArchitecture { description.architecture }

@@ -9,21 +9,25 @@ import Quantities
 struct CompressCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compress",
-    abstract: "Makes a variant of a model's weights from an f32, f16 or bf16 file.",
+    abstract: "Makes a variant of a model's weights from an f32, f16 or bf16 file or checkpoint.",
     discussion: """
       Every tensor gets the format that the variant gives it. With --calibration the model first reads a text, and
       weights whose inputs are large are kept more precisely. Layers, heads, channels and weights are taken out by what
       --prune-by says. A GGUF file holds awq4 and gptq4 as q4_1 blocks with the same integers, and zeros of a sparse
       variant like any other weight. The result appears under its name only when it is whole.
 
+      A checkpoint's folder (config.json, safetensors, tokenizer.json) of a Llama, Mistral, Qwen 2 or Qwen 3 becomes a
+      GGUF file with its vocabulary, and any GGUF file of a Llama a folder.
+
       Examples:
         anprobe compress model-f16.gguf model-q4_k_m.gguf --variant q4_k_m
+        anprobe compress Qwen2.5-0.5B/ qwen2.5-0.5b-q8_0.gguf --variant q8_0
         anprobe compress model-f16.gguf model-iq4_xs.gguf --variant iq4_xs --calibration book.txt
         anprobe compress model-f16.gguf shallow.gguf --variant depth-2+q8_0 --calibration book.txt --prune-by influence
       """)
 
-  @Argument(help: "A GGUF file in f32, f16 or bf16.") var input: String
-  @Argument(help: "The GGUF file to make.") var output: String
+  @Argument(help: "A GGUF file in f32, f16 or bf16, or a checkpoint's folder.") var input: String
+  @Argument(help: "The GGUF file to make, or a checkpoint's folder.") var output: String
   @Option(
     name: [.customShort("v"), .long],
     help: ArgumentHelp("How to store the weights ('anprobe variants' lists them).", valueName: "variant"))

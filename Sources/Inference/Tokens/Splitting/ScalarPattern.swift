@@ -5,7 +5,7 @@
 /// What it knows is what those use: alternatives, groups, classes with `\p{…}`, `\s`, `\d`, `\w` and intersections,
 /// `? * + {m,n}` greedy and possessive, look-ahead, `^`, `$`, `\b`, and `(?i:…)`. The leftmost alternative that fits
 /// wins, as in the engines that those expressions were written for.
-struct ScalarPattern: Sendable {
+struct ScalarPattern: Sendable, Equatable {
   /// One step of the compiled expression.
   enum Step: Sendable, Equatable {
     /// One scalar of the class.

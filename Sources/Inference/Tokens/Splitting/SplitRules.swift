@@ -43,6 +43,12 @@ enum SplitRules {
     }
   }
 
+  /// For each set of rules the name under which it is best known.
+  static let publishedNames = [
+    "llama-bpe", "qwen2", "gpt-2", "dbrx", "qwen35", "starcoder", "falcon", "gpt-4o", "tekken", "deepseek-llm",
+    "deepseek-coder", "deepseek-v3", "default",
+  ]
+
   /// A word that is a token as a whole needs no merging.
   static func takesWholeWords(_ name: String) -> Bool {
     ["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "tekken"].contains(name)

@@ -15,7 +15,7 @@ struct WordSplitter: Sendable {
     case joinedToNext
   }
 
-  struct Pass: Sendable {
+  struct Pass: Sendable, Equatable {
     var pattern: ScalarPattern
     var cut = Cut.isolated
   }
