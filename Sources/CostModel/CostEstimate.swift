@@ -87,31 +87,36 @@ package struct MemorySums: Sendable, Equatable {
   /// Kept, because ranking asks for it again and again.
   package let total: Known<ByteCount>
   private let withoutWeights: Known<ByteCount>
+  /// What other models' figures widen the intervals to, each on its own: errors of parts do not add up to those of totals.
+  private let margins: MemoryMargins
 
   private init(
     weights: Known<ByteCount>, keyValueCache: Known<ByteCount>, compute: Known<ByteCount>, overhead: Known<ByteCount>,
-    withoutWeights: Known<ByteCount>
+    withoutWeights: Known<ByteCount>, margins: MemoryMargins
   ) {
-    self.weights = weights
+    self.weights = weights.stretched(toAtLeast: margins.weights, source: MemoryMargins.source)
     self.keyValueCache = keyValueCache
     self.compute = compute
     self.overhead = overhead
     self.withoutWeights = withoutWeights
-    total = weights + withoutWeights
+    self.margins = margins
+    total = (weights + withoutWeights).stretched(toAtLeast: margins.total, source: MemoryMargins.source)
   }
 
-  package init(_ footprint: MemoryFootprint) {
+  package init(_ footprint: MemoryFootprint, margins: MemoryMargins = .none) {
     let (cache, compute, overhead) = (footprint[.keyValueCache], footprint[.compute], footprint[.overhead])
     self.init(
-      weights: footprint[.weights], keyValueCache: cache, compute: compute, overhead: overhead,
-      withoutWeights: cache + compute + overhead)
+      weights: footprint[.weights],
+      keyValueCache: cache.stretched(toAtLeast: margins.cache, source: MemoryMargins.source),
+      compute: compute.stretched(toAtLeast: margins.compute, source: MemoryMargins.source), overhead: overhead,
+      withoutWeights: cache + compute + overhead, margins: margins)
   }
 
   /// The same with other weights: all that differs between the variants of one model.
   func with(weights: Known<ByteCount>) -> MemorySums {
     MemorySums(
       weights: weights, keyValueCache: keyValueCache, compute: compute, overhead: overhead,
-      withoutWeights: withoutWeights)
+      withoutWeights: withoutWeights, margins: margins)
   }
 }
 

@@ -41,9 +41,11 @@ package struct CostEstimator: Sendable {
     isRunnable = RuntimeSupport.runs(description)
     var beside = weights.withoutBytes
     beside.copiesInput = false
-    base = MemorySums(Self.footprint(description.architecture, platform, workload, beside))
+    base = MemorySums(
+      Self.footprint(description.architecture, platform, workload, beside), margins: platform.memoryMargins)
     beside.copiesInput = true
-    baseWithCopy = MemorySums(Self.footprint(description.architecture, platform, workload, beside))
+    baseWithCopy = MemorySums(
+      Self.footprint(description.architecture, platform, workload, beside), margins: platform.memoryMargins)
   }
 
   /// The estimator of what a variant's changes of shape leave of the model.

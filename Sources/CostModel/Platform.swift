@@ -12,6 +12,8 @@ package struct Platform: Sendable {
   package let deviceCount: Int
   package let capacity: Capacity
   package let energy: EnergyModel
+  /// What the intervals of the engine's memory are widened to.
+  package let memoryMargins: MemoryMargins
   /// Why no speed is known, or how speeds are told.
   package let speed: Result<any SpeedModel, NoSpeed>
 
@@ -28,9 +30,10 @@ package struct Platform: Sendable {
   ///   - engine: nil takes the built-in runtime for a machine at hand without a graphics processor, else llama.cpp.
   ///   - threads: nil takes as many as were measured to be fastest, or one per core that may be used.
   ///   - efficiencies: what foreign engines make of the vendors' figures; without them their speed is unknown.
+  ///   - margins: how far published figures of memory and power lay from their predictions.
   package init(
     _ machine: HardwareProfile, engine: Engine? = nil, threads: Int? = nil,
-    efficiencies: EngineEfficiencies = .none
+    efficiencies: EngineEfficiencies = .none, margins: ErrorMargins = .none
   ) {
     self.machine = machine
     let usable = machine.accelerators.first {
@@ -39,6 +42,7 @@ package struct Platform: Sendable {
     let isAtHand = machine.origin == .probed || machine.origin == .recorded
     let engine = engine ?? (isAtHand && usable == nil ? .anprobe : .llamaCpp)
     self.engine = engine
+    memoryMargins = margins.memory(of: engine)
     let threads = max(1, threads ?? ThreadChoice(machine).threads)
     self.threads = threads
     device = engine == .anprobe ? nil : usable
@@ -47,7 +51,7 @@ package struct Platform: Sendable {
       let equal = machine.accelerators.filter { $0.name == usable.name && $0.memoryTotal == usable.memoryTotal }
       deviceCount = equal.count
       capacity = Capacity(devices: equal)
-      energy = EnergyModel(device: usable, count: 1)
+      energy = EnergyModel(device: usable, count: 1, margin: margins.power)
       unsupportedDevice = rules.runs(onDeviceOf: usable.vendor) ? nil : "devices of \(usable.vendor)"
       speed = Self.speed { () throws(NoSpeed) in
         try FittedSpeed(engine, device: usable, count: equal.count, efficiencies)
@@ -55,7 +59,7 @@ package struct Platform: Sendable {
     } else {
       deviceCount = 0
       capacity = Capacity(memory: machine.memory)
-      energy = EnergyModel(processor: machine, threads: threads)
+      energy = EnergyModel(processor: machine, threads: threads, margin: margins.power)
       unsupportedDevice = rules.runsOnProcessors ? nil : "processors"
       speed = Self.processorSpeed(machine, engine, threads, efficiencies)
     }

@@ -34,11 +34,11 @@ extension PlanningSession {
   }
 
   /// Rows by engine and component, then those of all.
-  static func table(_ memories: [MemoryObservation]) -> [AccuracyRow] {
+  static func table(_ memories: MemoryValidation) -> [AccuracyRow] {
     func row(_ engine: String, _ component: String, _ wanted: (MemoryObservation) -> Bool) -> AccuracyRow? {
       AccuracyRow(
         engine: engine, deviceClass: component, quantity: "memory",
-        memories.filter(wanted).compactMap(\.accuracyCase))
+        memories.cases.filter { wanted($0.observation) }.map(\.accuracy))
     }
     var rows: [AccuracyRow] = []
     for engine in Engine.allCases {

@@ -19,6 +19,8 @@ package struct AccuracyAnswer: Sendable {
   package var unused: [UnusedFigures]
   package var memories: [MemoryObservation]
   package var powers: PowerValidation
+  /// What the intervals of memory and power are widened to.
+  package var margins: ErrorMargins
 }
 
 /// Rows that other published figures contradict, and the scores with them.
@@ -50,6 +52,7 @@ extension PlanningSession {
     let speeds = try SpeedTable.contents(library)
     let (observations, unused) = builder.observations(speeds.rows)
     let memories = try memoryObservations()
+    let memoryValidation = MemoryValidation(memories.observations)
     let powers = try powerValidation()
     let qualities = try qualityValidations()
     let groups = Dictionary(grouping: observations) { EngineGroup($0.engine, $0.kind) }
@@ -58,7 +61,7 @@ extension PlanningSession {
     let efficiencies = EngineEfficiencies(
       groups: Dictionary(uniqueKeysWithValues: validations.map { ($0.group, EngineEfficiencies.Group($0)) }))
     return AccuracyAnswer(
-      rows: Self.table(validations) + Self.table(memories.observations) + Self.table(powers.validation)
+      rows: Self.table(validations) + Self.table(memoryValidation) + Self.table(powers.validation)
         + Self.table(qualities.rows),
       efficiencies: efficiencies,
       validations: validations,
@@ -68,7 +71,8 @@ extension PlanningSession {
         + [
           UnusedFigures(
             "loss", LeftOut(reason: "variant that one model alone has figures of", count: qualities.alone))
-        ], memories: memories.observations, powers: powers.validation)
+        ], memories: memories.observations, powers: powers.validation,
+      margins: ErrorMargins(memoryValidation, powers.validation))
   }
 }
 

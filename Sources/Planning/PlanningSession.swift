@@ -57,7 +57,7 @@ extension PlanningSession {
   package func platform(_ request: PlanningRequest) throws -> Platform {
     Platform(
       try profile(of: request.machine), engine: request.engine, threads: request.threads,
-      efficiencies: try efficiencies())
+      efficiencies: try efficiencies(), margins: try ErrorMargins(library: library))
   }
 
   /// - Parameter variant: whose changes of shape the model has undergone.

@@ -94,7 +94,7 @@ extension EngineEfficiencies.Group {
 }
 
 /// Four significant digits: more would pretend.
-private func fourDigits(_ value: Double) -> Double {
+func fourDigits(_ value: Double) -> Double {
   guard value != 0, value.isFinite else { return value }
   var scale = 1.0
   while abs(value) * scale < 1000 { scale *= 10 }

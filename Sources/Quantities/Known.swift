@@ -45,6 +45,17 @@ package enum Known<Value: Quantity>: Sendable, Equatable {
       high: Value(magnitude: value.magnitude * (1 + fraction)), basis: basis, source: source)
   }
 
+  /// The interval widened where it does not reach a factor either way.
+  ///
+  /// - Parameter newSource: what the wider interval is told to come from; nil keeps the source.
+  package func stretched(toAtLeast factor: Double, source newSource: String? = nil) -> Known {
+    guard factor > 1, case .known(let value, let low, let high, let basis, let source) = self else { return self }
+    return .known(
+      value, low: Value(magnitude: min(low.magnitude, value.magnitude / factor)),
+      high: Value(magnitude: max(high.magnitude, value.magnitude * factor)), basis: basis,
+      source: newSource ?? source)
+  }
+
   package var value: Value? { if case .known(let value, _, _, _, _) = self { value } else { nil } }
   package var low: Value? { if case .known(_, let low, _, _, _) = self { low } else { nil } }
   package var high: Value? { if case .known(_, _, let high, _, _) = self { high } else { nil } }

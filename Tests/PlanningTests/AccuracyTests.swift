@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CostModel
 import Planning
+import Profiles
 import Testing
 
 /// How right the estimates are on the figures that come with the program.
@@ -8,13 +9,38 @@ import Testing
   @Test func `memory is met within five per cent in the median, by every engine`() throws {
     try Fixture.withSession { session, _ in
       let memories = try session.memoryObservations()
-      let cases = Dictionary(grouping: memories.observations, by: \.engine).mapValues { $0.compactMap(\.accuracyCase) }
+      let cases = Dictionary(grouping: memories.observations, by: \.engine)
+        .mapValues { $0.compactMap { $0.accuracyCase() } }
       #expect(cases.values.reduce(0) { $0 + $1.count } > 300)
       for (engine, cases) in cases {
         let median = AccuracyRow.quantile(cases.map(\.error), 0.5)
         #expect(median <= 0.05, "\(engine): \(median)")
       }
       #expect(memories.unused.allSatisfy { $0.count > 0 && !$0.reason.isEmpty })
+    }
+  }
+
+  @Test func `margins that come with the program are those that the published figures call for`() throws {
+    try Fixture.withSession { session, _ in
+      let known = try ErrorMargins(library: .standard())
+      let memory = MemoryValidation(try session.memoryObservations().observations)
+      let made = ErrorMargins(memory, try session.powerValidation().validation)
+      #expect(Set(known.memory.keys) == Set(made.memory.keys))
+      for (name, factor) in made.memory {
+        #expect(abs((known.memory[name] ?? 0) / factor - 1) < 1e-3, "\(name)")
+      }
+      #expect(abs(try #require(known.power) / #require(made.power) - 1) < 1e-3)
+    }
+  }
+
+  @Test func `nine in ten figures lie inside intervals that their own model or machine did not make`() throws {
+    try Fixture.withSession { session, _ in
+      let memory = MemoryValidation(try session.memoryObservations().observations).cases.map(\.accuracy)
+      let energy = try session.powerValidation().validation.rows.map(\.accuracyCase)
+      for cases in [memory, energy] {
+        let share = Double(cases.count { $0.isInside }) / Double(cases.count)
+        #expect(share >= 0.85 && share <= 0.95, "\(share)")
+      }
     }
   }
 

@@ -40,9 +40,13 @@ package struct EnergyModel: Sendable {
   }
 
   private let figures: Figures
+  /// Of the power, a factor either way.
+  private let margin: Double
   package let source: String
 
-  package init(device: Accelerator, count: Int) {
+  /// - Parameter margin: of the power, a factor either way; a factor of two where nobody knows.
+  package init(device: Accelerator, count: Int, margin: Double? = nil) {
+    self.margin = margin ?? ErrorTable.unknown.high
     guard let limit = device.power.thermalDesign.value else {
       figures = .unknown(device.power.thermalDesign.reason ?? "no power limit is known")
       source = ""
@@ -57,8 +61,11 @@ package struct EnergyModel: Sendable {
       + "to published powers of devices; \(Self.evidence)"
   }
 
-  /// - Parameter threads: busy cores.
-  package init(processor machine: HardwareProfile, threads: Int) {
+  /// - Parameters:
+  ///   - threads: busy cores.
+  ///   - margin: of the power, a factor either way; a factor of two where nobody knows.
+  package init(processor machine: HardwareProfile, threads: Int, margin: Double? = nil) {
+    self.margin = margin ?? ErrorTable.unknown.high
     guard let limit = machine.power.thermalDesign.value else {
       figures = .cores(threads)
       source = "\(threads) cores × 5 W, from small machines at the wall; no counter"
@@ -111,18 +118,17 @@ package struct EnergyModel: Sendable {
       let (time, power) = (Logarithm.natural(time), Logarithm.natural(power))
       return Logarithm.exponential((time * time + power * power).squareRoot())
     }
-    let range = powerRange
     return .known(
       Energy(joules: middle.total / tokens),
       low: Energy(
-        joules: middle.total / end(middle.total / max(least.total, .leastNormalMagnitude), 1 / range.low) / tokens),
+        joules: middle.total / end(middle.total / max(least.total, .leastNormalMagnitude), powerMargin) / tokens),
       high: Energy(
-        joules: middle.total * end(most.total / max(middle.total, .leastNormalMagnitude), range.high) / tokens),
+        joules: middle.total * end(most.total / max(middle.total, .leastNormalMagnitude), powerMargin) / tokens),
       basis: max(.modelled, seconds.basis), source: source)
   }
 
-  private var powerRange: (low: Double, high: Double) {
-    if case .cores = figures { (1 / Self.coreFactor, Self.coreFactor) } else { PowerCoefficients.range }
+  private var powerMargin: Double {
+    if case .cores = figures { Self.coreFactor } else { margin }
   }
 }
 

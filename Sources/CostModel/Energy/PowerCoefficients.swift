@@ -25,8 +25,6 @@ package struct PowerCoefficients: Sendable, Equatable {
   /// each machine by a fit without it.
   package static let published = PowerCoefficients(
     floorShare: 0.092, graphicsFloorShare: 0.36, byteScale: 3.15, picojoulesPerOperation: 1.09)
-  /// Central 90 % of measured over predicted powers of machines that were left out of the fit.
-  package static let range = (low: 0.7, high: 1.6)
 
   var values: [Double] { [floorShare, graphicsFloorShare, byteScale, picojoulesPerOperation] }
 

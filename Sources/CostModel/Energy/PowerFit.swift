@@ -91,7 +91,11 @@ package struct PowerValidation: Sendable {
     package var joulesPerToken: Double { watts / observation.tokensPerSecond }
   }
 
+  /// Too few machines speak for any scope or engine: all powers are one class.
+  static let marginClass = "power"
+
   package let coefficients: PowerCoefficients
+  package let errors: ConformalErrors
   package let rows: [Row]
 
   package init(_ observations: [PowerObservation]) {
@@ -103,14 +107,18 @@ package struct PowerValidation: Sendable {
       (fits[observation.machine] ?? .published).watts(
         observation.facts, bytes: observation.bytes, operations: observation.operations)
     }
-    let errors = ErrorTable(
+    let errors = ConformalErrors(
       zip(observations, watts).map { observation, watts in
-        ErrorTable.Entry(
-          machine: observation.machine, classKey: "", quantity: .decode,
-          error: Logarithm.natural(observation.watts / watts))
+        ConformalErrors.Entry(
+          group: observation.machine, classes: [Self.marginClass], error: Logarithm.natural(observation.watts / watts))
       })
+    self.errors = errors
     var intervals: [String: ErrorInterval] = [:]
-    for machine in machines { intervals[machine] = errors.interval("", .decode, without: machine) }
+    for machine in machines {
+      intervals[machine] = errors.margin([Self.marginClass], without: machine).map {
+        ErrorInterval(low: 1 / $0, high: $0)
+      }
+    }
     rows = zip(observations, watts).map { observation, watts in
       Row(observation: observation, watts: watts, interval: intervals[observation.machine] ?? ErrorTable.unknown)
     }

@@ -66,9 +66,19 @@ package struct MemoryObservation: Sendable {
   /// A figure's own digits: an exact prediction counts as met within half a per cent.
   static let digits = 0.005
 
+  /// Its error, for the margins of its class; nil where nothing can be predicted.
+  var marginEntry: ConformalErrors.Entry? {
+    guard let value = predicted.value, value > .zero else { return nil }
+    return ConformalErrors.Entry(
+      group: model, classes: component.marginClasses(engine),
+      error: Logarithm.natural(measured.magnitude / value.magnitude))
+  }
+
   /// Nil where nothing can be predicted.
-  package var accuracyCase: AccuracyRow.Case? {
-    let predicted = self.predicted
+  ///
+  /// - Parameter margin: the factor either way that the interval is widened to.
+  package func accuracyCase(margin: Double = 1) -> AccuracyRow.Case? {
+    let predicted = self.predicted.stretched(toAtLeast: margin)
     guard let value = predicted.value, let low = predicted.low, let high = predicted.high else { return nil }
     let ratio = measured.magnitude
     return AccuracyRow.Case(

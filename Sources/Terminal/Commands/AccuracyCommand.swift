@@ -19,10 +19,13 @@ struct AccuracyCommand: ParsableCommand {
         anprobe accuracy --cases llama.cpp
         anprobe accuracy --ablation
         anprobe accuracy --coefficients > profiles/speed/coefficients.json
+        anprobe accuracy --margins > profiles/intervals/margins.json
       """)
 
   @Flag(help: "Print the coefficients of all machines, as profiles/speed/coefficients.json holds them.")
   var coefficients = false
+  @Flag(help: "Print the margins of memory and power, as profiles/intervals/margins.json holds them.")
+  var margins = false
   @Option(
     help: ArgumentHelp("Also list every measurement of an engine with its prediction.", valueName: "engine"))
   var cases: String?
@@ -36,6 +39,8 @@ struct AccuracyCommand: ParsableCommand {
     let answer = try common.session.accuracy()
     if coefficients {
       console.answer([JSON.object(answer.efficiencies.json).text(pretty: true)])
+    } else if margins {
+      console.answer([JSON.object(answer.margins.json).text(pretty: true)])
     } else if common.json {
       console.answer(command: "accuracy", json(answer))
     } else {
