@@ -34,6 +34,24 @@ import Testing
     try Self.expectVectors(try Tokenizer(metadata, path: path), name)
   }
 
+  /// By way of a checkpoint's files, where llama's scores are a list of merges.
+  @Test(.enabled(if: SharedData.file("vocab/ggml-vocab-gpt-2.gguf") != nil), arguments: ["llama-spm", "gpt-2"])
+  func `the vectors pass on the metadata that is made of a vocabulary's checkpoint files`(name: String) throws {
+    let path = try #require(SharedData.file("vocab/ggml-vocab-\(name).gguf")).path
+    let metadata = try GGUFFile(path: path).header.metadata
+    let made = Dictionary(
+      uniqueKeysWithValues: try TokenizerFiles.made(of: metadata, path: path).map { ($0.name, $0.json) })
+    let files = TokenizerFiles(
+      tokenizer: try #require(made["tokenizer.json"]), configuration: made["tokenizer_config.json"], path: path)
+    let count = try #require(metadata[TokenizerKeys.tokens]?.arrayValue?.count)
+    var again = GGUFMetadata()
+    for (key, value) in try files.metadataPairs(tokens: count) { again.append(key, value) }
+    for key in [TokenizerKeys.model, TokenizerKeys.tokens, TokenizerKeys.types, TokenizerKeys.merges] {
+      #expect(again[key] == metadata[key], "\(key)")
+    }
+    try Self.expectVectors(try Tokenizer(again, path: path), name)
+  }
+
   @Test(
     .enabled(
       if: SharedData.file("vocab/ggml-vocab-qwen2.gguf") != nil,

@@ -106,7 +106,10 @@ extension TokenizerFiles {
       }
     }
     func score(_ index: Int) -> Float { index < scores.count ? scores[index] : 0 }
-    pairs.sort { (score($0.result), $1.left, $1.right) > (score($1.result), $0.left, $0.right) }
+    // Of equal scores, such as llama's runs of spaces have, the earlier token goes first, as in published lists.
+    pairs.sort {
+      (score($0.result), $1.result, $1.left, $1.right) > (score($1.result), $0.result, $0.left, $0.right)
+    }
     return pairs.map { "\(tokens[$0.left]) \(tokens[$0.right])" }
   }
 
