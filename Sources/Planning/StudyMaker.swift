@@ -116,7 +116,7 @@ struct StudyMaker {
       input, to: output,
       ModelTrainingOptions(
         text: training.text, start: start, adaptation: adaptation, merges: merges, teacher: teacher,
-        loss: teacher == nil ? TokenLoss() : TokenLoss(teacherShare: 0.5, temperature: 2),
+        loss: teacher == nil ? TokenLoss() : StudyTraining.distillation,
         settings: TrainingSettings(
           steps: training.steps, rate: isStudent ? StudyTraining.studentRate : StudyTraining.adapterRate,
           batch: training.batch, context: training.context, seed: entry.training?.seed ?? 1),

@@ -2,6 +2,7 @@
 package import Compression
 package import Evidence
 package import Quantities
+internal import Training
 
 /// What a study makes its variants with and judges them by.
 package struct StudyOptions: Sendable {
@@ -66,6 +67,8 @@ package struct StudyTraining: Sendable, Equatable {
   /// Highest learning rates: low-rank factors begin at nothing, a student at random weights.
   static let adapterRate = 2e-3
   static let studentRate = 3e-3
+  /// In a few hundred steps a student learns more from what its teacher expects than from the one token that came.
+  static let distillation = TokenLoss(teacherShare: 0.9, temperature: 1)
 }
 
 /// What is found of a variant, in this order.
