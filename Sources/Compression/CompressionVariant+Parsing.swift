@@ -42,6 +42,7 @@ extension CompressionVariant {
       if case .structure(let change) = step {
         if let stored, !change.mayFollowStorage { throw .wrongOrder(step: step.name, after: stored.name) }
       } else {
+        try checkStoredOnce(step, after: stored)
         stored = step
       }
     }
@@ -51,6 +52,18 @@ extension CompressionVariant {
         step: stored.name, with: factors.name, reason: "the thin factors are dense, and zeros in them save nothing more"
       )
     }
+  }
+
+  /// - Throws: `.notCombinable` for a second way to store the weights; floats before it are what it starts from.
+  private func checkStoredOnce(_ step: CompressionStep, after former: CompressionStep?) throws(CompressionError) {
+    guard let former else { return }
+    switch former {
+    case .student, .uniform(.f32), .uniform(.f16), .uniform(.bf16): return
+    default: break
+    }
+    throw .notCombinable(
+      step: step.name, with: former.name,
+      reason: "each says how the weights are stored, and the second would replace the first or add its loss to it")
   }
 }
 

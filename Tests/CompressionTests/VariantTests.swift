@@ -64,6 +64,26 @@ import Testing
     #expect(try student.restructured(model).inventory.tensors == model.inventory.tensors)
   }
 
+  @Test(arguments: [
+    ("q4_k_m+q8_0", "q4_k_m", "q8_0"), ("awq4+nf4", "awq4-g128", "nf4"), ("sparse-2:4+q4_0", "sparse-2:4", "q4_0"),
+    ("depth-2+q4_0+q8_0", "q4_0", "q8_0"), ("qlora-16+q8_0", "nf4-dq", "q8_0"), ("q8_0+q8_0", "q8_0", "q8_0"),
+  ])
+  func `a second way to store the weights is refused with the reason`(text: String, first: String, second: String) {
+    #expect {
+      try CompressionVariant(parsing: text)
+    } throws: { error in
+      guard case CompressionError.notCombinable(second, first, let reason) = error else { return false }
+      return reason.contains("how the weights are stored")
+    }
+  }
+
+  @Test(arguments: [
+    "depth-2+q4_k_m", "student:TinyLlama-1.1B+q4_k_m", "nf4-dq+lora-16", "depth-8+lora-16-merged+awq4-g128", "f16+q8_0",
+  ])
+  func `one way to store goes with a student, a changed shape or an adapter`(text: String) throws {
+    #expect(try CompressionVariant(parsing: text).name == text)
+  }
+
   @Test func `what is wrong with a variant is said with the nearest names`() throws {
     #expect(failure("") == .empty(variant: ""))
     #expect(failure("q4_k_m+") == .empty(variant: "q4_k_m+"))
