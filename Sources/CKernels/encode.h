@@ -15,6 +15,13 @@ void encode_q8_0(const float *x, const float *weights, void *blocks, int64_t ele
 void encode_tq1_0(const float *x, const float *weights, void *blocks, int64_t elements);
 void encode_tq2_0(const float *x, const float *weights, void *blocks, int64_t elements);
 void encode_mxfp4(const float *x, const float *weights, void *blocks, int64_t elements);
+void encode_iq1_s(const float *x, const float *weights, void *blocks, int64_t elements);
+void encode_iq1_m(const float *x, const float *weights, void *blocks, int64_t elements);
+void encode_iq2_xxs(const float *x, const float *weights, void *blocks, int64_t elements);
+void encode_iq2_xs(const float *x, const float *weights, void *blocks, int64_t elements);
+void encode_iq2_s(const float *x, const float *weights, void *blocks, int64_t elements);
+void encode_iq3_xxs(const float *x, const float *weights, void *blocks, int64_t elements);
+void encode_iq3_s(const float *x, const float *weights, void *blocks, int64_t elements);
 void encode_iq4_nl(const float *x, const float *weights, void *blocks, int64_t elements);
 void encode_iq4_xs(const float *x, const float *weights, void *blocks, int64_t elements);
 void encode_q2_k(const float *x, const float *weights, void *blocks, int64_t elements);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which types can be made. The codebooks below four bits (iq1 to iq3) cannot: finding the nearest of 256 to 2048
-// eight-dimensional points well needs a search of its own.
+// Which types can be made.
 #include "encode.h"
 #include "include/block_formats.h"
 #include "include/encoders.h"
@@ -10,7 +9,9 @@ static const ck_encoder encoders[CK_TYPE_COUNT] = {
   [CK_Q4_1] = encode_q4_1,   [CK_Q5_0] = encode_q5_0,   [CK_Q5_1] = encode_q5_1,     [CK_Q8_0] = encode_q8_0,
   [CK_TQ1_0] = encode_tq1_0, [CK_TQ2_0] = encode_tq2_0, [CK_MXFP4] = encode_mxfp4,   [CK_IQ4_NL] = encode_iq4_nl,
   [CK_IQ4_XS] = encode_iq4_xs, [CK_Q2_K] = encode_q2_k, [CK_Q3_K] = encode_q3_k,     [CK_Q4_K] = encode_q4_k,
-  [CK_Q5_K] = encode_q5_k,   [CK_Q6_K] = encode_q6_k,
+  [CK_Q5_K] = encode_q5_k,   [CK_Q6_K] = encode_q6_k,   [CK_IQ1_S] = encode_iq1_s,   [CK_IQ1_M] = encode_iq1_m,
+  [CK_IQ2_XXS] = encode_iq2_xxs, [CK_IQ2_XS] = encode_iq2_xs, [CK_IQ2_S] = encode_iq2_s,
+  [CK_IQ3_XXS] = encode_iq3_xxs, [CK_IQ3_S] = encode_iq3_s,
 };
 
 ck_encoder ck_encoder_of(int type) { return type >= 0 && type < CK_TYPE_COUNT ? encoders[type] : 0; }

@@ -13,7 +13,8 @@ struct MadeFormat: CustomTestStringConvertible, Sendable {
 
   /// Gaps: linear formats 2 / (levels − 1) of the range to both sides; iq4_nl's levels are at most 24 of 113 apart;
   /// E2M1 doubles between 4 and 6, and its power of two may leave the largest element at 4; k-quants round a group's
-  /// scale too, to one part in 2 · 63 (2 · 15 for q2_k) of the block's.
+  /// scale too, to one part in 2 · 63 (2 · 15 for q2_k) of the block's. A codebook has no step: an element's entry is
+  /// chosen for its neighbours too, and all that holds is that it is no further off than the largest magnitude.
   static let all: [MadeFormat] = [
     .init(name: "q4_0", type: 2, step: 1.0 / 8), .init(name: "q4_1", type: 3, step: 1.0 / 15),
     .init(name: "q5_0", type: 6, step: 1.0 / 16), .init(name: "q5_1", type: 7, step: 1.0 / 31),
@@ -22,7 +23,10 @@ struct MadeFormat: CustomTestStringConvertible, Sendable {
     .init(name: "q5_k", type: 13, step: 1.0 / 31 + 1.0 / 63), .init(name: "q6_k", type: 14, step: 1.0 / 32 + 1.0 / 127),
     .init(name: "iq4_nl", type: 20, step: 24.0 / 113), .init(name: "iq4_xs", type: 23, step: 24.0 / 113 + 1.0 / 31),
     .init(name: "tq1_0", type: 34, step: 0.5), .init(name: "tq2_0", type: 35, step: 0.5),
-    .init(name: "mxfp4", type: 39, step: 1.0 / 4),
+    .init(name: "mxfp4", type: 39, step: 1.0 / 4), .init(name: "iq1_s", type: 19, step: 0.5),
+    .init(name: "iq1_m", type: 29, step: 0.5), .init(name: "iq2_xxs", type: 16, step: 0.5),
+    .init(name: "iq2_xs", type: 17, step: 0.5), .init(name: "iq2_s", type: 22, step: 0.5),
+    .init(name: "iq3_xxs", type: 18, step: 0.5), .init(name: "iq3_s", type: 21, step: 0.5),
   ]
 }
 
@@ -98,8 +102,32 @@ struct MadeFormat: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @Test func `a codebook format has no encoder, nor has a number that is no type`() {
-    for type: Int32 in [16, 17, 18, 19, 21, 22, 29, 9, 15, 4, -1, 40, 99] { #expect(ck_encoder_of(type) == nil) }
+  /// Shannon's bound: no code of R bits per element keeps independent normal values with less than 2^(−2R) of their
+  /// variance as the mean squared error (Cover & Thomas, Elements of Information Theory, theorem 10.3.2).
+  @Test func `a codebook of more bits keeps normal values better, none better than information theory allows`() throws {
+    let values = gaussian(16384, seed: 21)
+    let variance = values.reduce(0) { $0 + Double($1) * Double($1) } / Double(values.count)
+    var last = 1.0
+    for type: Int32 in [19, 29, 16, 17, 22, 18, 21, 23] {
+      let decoded = try decode(encode(values, type: type), type: type, count: values.count)
+      let error = zip(values, decoded).reduce(0) { $0 + pow(Double($1.0 - $1.1), 2) } / Double(values.count) / variance
+      let bits = Double(ck_block_bytes(type)) * 8 / Double(ck_block_elements(type))
+      #expect(error < last, "type \(type)")
+      #expect(error > pow(2, -2 * bits), "type \(type)")
+      last = error
+    }
+  }
+
+  @Test(arguments: [Int32(19), 29, 16, 17, 22, 18, 21])
+  func `what a codebook format can hold comes back nearly as it was`(type: Int32) throws {
+    let once = try decode(encode(gaussian(4096, seed: 8), type: type), type: type, count: 4096)
+    let twice = try decode(encode(once, type: type), type: type, count: 4096)
+    let change = zip(once, twice).reduce(0) { $0 + pow(Double($1.0 - $1.1), 2) }
+    #expect(change < 0.01 * once.reduce(0) { $0 + Double($1) * Double($1) })
+  }
+
+  @Test func `a format for computing has no encoder, nor has a number that is no type`() {
+    for type: Int32 in [9, 15, 4, -1, 40, 99] { #expect(ck_encoder_of(type) == nil) }
   }
 
   private func vector(_ name: String) throws -> Data {

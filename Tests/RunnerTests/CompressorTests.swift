@@ -81,7 +81,7 @@ import Testing
       #expect(try Story.divergence(of: source) < 1e-8)
       let families = [
         ["f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"], ["q5_0", "q4_0"], ["q5_1", "q4_1"],
-        ["q6_k", "iq4_xs"],
+        ["q6_k", "iq4_xs", "iq3_s"],
       ]
       var found: [String: Double] = [:]
       for variant in Set(families.joined()) {

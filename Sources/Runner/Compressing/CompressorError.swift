@@ -66,8 +66,7 @@ package enum CompressorError: ExplainedError, Equatable {
       "'\(path)' is a checkpoint of the type '\(type)'; those of "
         + ModelArchitecture.ggufNames.keys.sorted().joined(separator: ", ") + " are made into GGUF files here."
     case .noEncoder(let format, let tensor, let variant):
-      "The variant '\(variant)' stores '\(tensor)' as \(format), which cannot be made here: its codebook of up to 2048 "
-        + "points of eight weights needs a search of its own."
+      "The variant '\(variant)' stores '\(tensor)' as \(format), a format that only computations use."
     case .needsCalibration(let variant):
       "The variant '\(variant)' goes by the importance that a calibration text shows, and none is given."
     case .alreadyQuantised(let path, let tensor, let format):
@@ -93,7 +92,7 @@ package enum CompressorError: ExplainedError, Equatable {
     case .noLinearAlgebra: "Install OpenBLAS (libopenblas0)."
     case .notExpressible: "Take another variant of this model."
     case .typeNotConverted: "Convert it to an f16 GGUF file first (llama.cpp's convert_hf_to_gguf.py)."
-    case .noEncoder: "Choose q2_k or iq4_xs, or make it with llama.cpp's llama-quantize and an importance matrix."
+    case .noEncoder: "Choose a format of files, such as q4_k_m or q8_0."
     case .needsCalibration: "Give --calibration TEXT: some pages of the kind of text that the model will see."
     case .alreadyQuantised: "Start from the f32, f16 or bf16 file of the model."
     case .notFinite: "The file may be damaged: fetch it again, or check its source."
