@@ -3,7 +3,7 @@
 // the block's times an odd number of few bits; its elements are signed entries of a codebook, or ternary ones with a
 // shift. Scales are searched as for the k-quants: a row of tries per group, each refined by least squares, then rounded
 // to their bits, and the block's own scale fitted again to all choices as long as that helps.
-#include "codebook_search.h"
+#include "encode_nearest.h"
 #include "encode.h"
 #include "encode_search.h"
 #include "half.h"

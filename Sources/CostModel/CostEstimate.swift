@@ -50,6 +50,12 @@ package struct CostEstimate: Sendable {
 
   /// Nil when nobody knows how much memory there is.
   package var fits: Bool? { verdict.map { $0 != .no } }
+  /// Of a request: its prompt and its answer.
+  package var energyPerRequest: Known<Energy> {
+    energyPerPromptToken.map { Energy(joules: $0.joules * Double(workload.promptTokens)) }
+      + energyPerToken.map { Energy(joules: $0.joules * Double(workload.generatedTokens)) }
+  }
+  package var bill: EnergyBill { EnergyBill(perToken: energyPerToken, perRequest: energyPerRequest) }
   package var decodePerSequence: Known<TokenRate> { decode.map { $0 / Double(max(1, workload.sequences)) } }
 }
 

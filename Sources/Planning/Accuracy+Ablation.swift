@@ -46,17 +46,17 @@ extension PlanningSession {
   private static func knownRows(_ whole: [ScoredSpeed]) -> [AblationRow] {
     let pairs = within(whole) { "\($0.quantity)|\($0.kind)|\($0.engine)|\($0.machine)" }
     let reports = within(whole) { "\($0.quantity)|\($0.kind)|\($0.engine)|\($0.machine)|\($0.label)" }
-    return rows(pairs, "with a factor of its own for each engine on each machine")
-      + rows(reports, "one report against the median of its configuration")
+    return rows(pairs, "with a factor for each engine on each machine, from its other rows")
+      + rows(reports, "one report against the median of the others of its configuration")
   }
 
-  /// Errors about the median of those that share a key; a key of one row tells nothing.
+  /// Errors about the median of the others that share a key; a key of one row tells nothing.
   private static func within(_ speeds: [ScoredSpeed], _ key: (ScoredSpeed) -> String) -> [ScoredSpeed] {
     Dictionary(grouping: speeds, by: key).values.filter { $0.count > 1 }.flatMap { group in
-      let middle = AccuracyRow.quantile(group.map(\.ratio), 0.5)
-      return group.map { speed in
-        var speed = speed
-        speed.ratio /= middle
+      group.indices.map { index in
+        var (speed, others) = (group[index], group.map(\.ratio))
+        others.remove(at: index)
+        speed.ratio /= AccuracyRow.quantile(others, 0.5)
         return speed
       }
     }

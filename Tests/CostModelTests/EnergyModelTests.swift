@@ -58,6 +58,13 @@ import Testing
     // Germany in 2023: 381 g per kWh (Ember).
     let grid = try #require(GridIntensity("de"))
     #expect(abs(try #require(bill.gramsPerThousand(grid)).value - 0.381 / 3.6) < 1e-9)
+    // 100 tokens of the prompt at 2 J and 50 of the answer at 1 J: 250 J.
+    let request = EnergyBill(
+      perToken: .exact(Energy(joules: 1), .modelled), perRequest: .exact(Energy(joules: 250), .modelled))
+    #expect(abs(try #require(request.wattHoursPerRequest).value - 250.0 / 3600) < 1e-12)
+    #expect(abs(try #require(request.costPerThousandRequests(price: 0.36)).value - 0.025) < 1e-12)
+    #expect(abs(try #require(request.gramsPerRequest(grid)).value - 250 * 381 / 3.6e6) < 1e-12)
+    #expect(bill.wattHoursPerRequest == nil)
     #expect(GridIntensity("120")?.gramsPerKilowattHour == 120)
     #expect(GridIntensity("nowhere") == nil && GridIntensity("-5") == nil)
   }

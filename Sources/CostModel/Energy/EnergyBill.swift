@@ -34,32 +34,48 @@ package struct GridIntensity: Sendable, Equatable {
   }
 }
 
-/// What energy per token comes to in the units of bills.
+/// What the energy of a token, and of a whole request, comes to in the units of bills.
 package struct EnergyBill: Sendable, Equatable {
   static let joulesPerKilowattHour = 3.6e6
 
+  package typealias Amount = (value: Double, low: Double, high: Double)
+
+  /// Of a token of the answer.
   package let perToken: Known<Energy>
+  /// Of a prompt and its answer.
+  package let perRequest: Known<Energy>
 
-  package init(perToken: Known<Energy>) { self.perToken = perToken }
+  package init(perToken: Known<Energy>, perRequest: Known<Energy> = .unknown(reason: "no request is described")) {
+    self.perToken = perToken
+    self.perRequest = perRequest
+  }
 
-  private func bounded(_ value: (Double) -> Double) -> (value: Double, low: Double, high: Double)? {
-    guard let middle = perToken.value, let low = perToken.low, let high = perToken.high, low.joules > 0 else {
-      return nil
-    }
+  private static func bounded(_ energy: Known<Energy>, _ value: (Double) -> Double) -> Amount? {
+    guard let middle = energy.value, let low = energy.low, let high = energy.high, low.joules > 0 else { return nil }
     let ends = [value(low.joules), value(high.joules)].sorted()
     return (value(middle.joules), ends[0], ends[1])
   }
 
-  package var wattHoursPerThousand: (value: Double, low: Double, high: Double)? { bounded { $0 / 3.6 } }
-  package var tokensPerJoule: (value: Double, low: Double, high: Double)? { bounded { 1 / $0 } }
+  package var wattHoursPerThousand: Amount? { Self.bounded(perToken) { $0 / 3.6 } }
+  package var tokensPerJoule: Amount? { Self.bounded(perToken) { 1 / $0 } }
+  package var wattHoursPerRequest: Amount? { Self.bounded(perRequest) { $0 / 3600 } }
 
   /// For a million tokens, in the currency of the price per kilowatt-hour.
-  package func costPerMillion(price: Double) -> (value: Double, low: Double, high: Double)? {
-    bounded { $0 * 1e6 / Self.joulesPerKilowattHour * price }
+  package func costPerMillion(price: Double) -> Amount? {
+    Self.bounded(perToken) { $0 * 1e6 / Self.joulesPerKilowattHour * price }
+  }
+
+  /// For a thousand requests.
+  package func costPerThousandRequests(price: Double) -> Amount? {
+    Self.bounded(perRequest) { $0 * 1e3 / Self.joulesPerKilowattHour * price }
   }
 
   /// Grams for a thousand tokens.
-  package func gramsPerThousand(_ grid: GridIntensity) -> (value: Double, low: Double, high: Double)? {
-    bounded { $0 * 1e3 / Self.joulesPerKilowattHour * grid.gramsPerKilowattHour }
+  package func gramsPerThousand(_ grid: GridIntensity) -> Amount? {
+    Self.bounded(perToken) { $0 * 1e3 / Self.joulesPerKilowattHour * grid.gramsPerKilowattHour }
+  }
+
+  package func gramsPerRequest(_ grid: GridIntensity) -> Amount? {
+    Self.bounded(perRequest) { $0 / Self.joulesPerKilowattHour * grid.gramsPerKilowattHour }
   }
 }

@@ -68,7 +68,7 @@ struct EstimateCommand: ParsableCommand {
         command: "estimate",
         estimate.json + [
           .init("machine", estimator.platform.json),
-          .init("bill", tariff.json(EnergyBill(perToken: estimate.energyPerToken))),
+          .init("bill", tariff.json(estimate.bill)),
           .init("terms", .array(terms.map(\.json))),
           .init("training", face?.json ?? .null),
           .init("drafting", drafting?.json ?? .null),

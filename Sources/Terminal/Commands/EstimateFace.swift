@@ -52,7 +52,7 @@ struct EstimateFace {
   }
 
   /// The energy in the units of bills.
-  private var bill: [TariffOptions.Line] { tariff.lines(EnergyBill(perToken: estimate.energyPerToken)) }
+  private var bill: [TariffOptions.Line] { tariff.lines(estimate.bill) }
 
   private func add(_ line: TariffOptions.Line, to table: inout TextTable) {
     table.append([

@@ -44,7 +44,11 @@ struct TariffOptions: ParsableArguments {
   }
 
   func lines(_ bill: EnergyBill) -> [Line] {
-    let amounts: [(String, String, (value: Double, low: Double, high: Double)?, String)] = [
+    tokenLines(bill) + requestLines(bill)
+  }
+
+  private func tokenLines(_ bill: EnergyBill) -> [Line] {
+    Self.known([
       ("Wh per 1,000 tokens", "wattHoursPerThousandTokens", bill.wattHoursPerThousand, "energy / 3600 × 1000"),
       ("tokens per joule", "tokensPerJoule", bill.tokensPerJoule, "1 / energy"),
       (
@@ -53,10 +57,29 @@ struct TariffOptions: ParsableArguments {
       ),
       (
         "g CO2e per 1,000 tokens", "gramsCO2ePerThousandTokens", grid.flatMap(bill.gramsPerThousand),
-        "energy × \(QuantityFormat.fixed(grid?.gramsPerKilowattHour ?? 0, decimals: 0)) g/kWh, \(grid?.source ?? "")"
+        gridBasis
       ),
-    ]
-    return amounts.compactMap { name, key, amount, basis in
+    ])
+  }
+
+  private func requestLines(_ bill: EnergyBill) -> [Line] {
+    Self.known([
+      ("Wh per request", "wattHoursPerRequest", bill.wattHoursPerRequest, "prompt and answer"),
+      (
+        "cost of 1,000 requests", "costPerThousandRequests", price.flatMap { bill.costPerThousandRequests(price: $0) },
+        "energy × \(price ?? 0) per kWh"
+      ),
+      ("g CO2e per request", "gramsCO2ePerRequest", grid.flatMap(bill.gramsPerRequest), gridBasis),
+    ])
+  }
+
+  private var gridBasis: String {
+    "energy × \(QuantityFormat.fixed(grid?.gramsPerKilowattHour ?? 0, decimals: 0)) g/kWh, \(grid?.source ?? "")"
+  }
+
+  /// A line for each amount that is known, of name, key and basis.
+  private static func known(_ amounts: [(String, String, EnergyBill.Amount?, String)]) -> [Line] {
+    amounts.compactMap { name, key, amount, basis in
       amount.map { Line(name: name, key: key, value: $0.value, low: $0.low, high: $0.high, basis: basis) }
     }
   }

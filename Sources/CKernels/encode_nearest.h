@@ -4,8 +4,8 @@
 // Comparing every vector with all of 256 to 2048 entries at every scale that is tried would take minutes per matrix. So
 // each element is rounded to its nearest level first, and for each of the few thousand combinations of levels a table
 // holds the entries that are nearest in plain distance: the weights decide among these alone.
-#ifndef ANPROBE_CODEBOOK_SEARCH_H
-#define ANPROBE_CODEBOOK_SEARCH_H
+#ifndef ANPROBE_ENCODE_NEAREST_H
+#define ANPROBE_ENCODE_NEAREST_H
 #include <stdint.h>
 
 enum { NEAR_COUNT = 16, LENGTH_MAX = 8 };

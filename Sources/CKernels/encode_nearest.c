@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codebook_search.h"
+#include "encode_nearest.h"
 #include "codebooks.h"
 #include "encode_search.h"
 #include <math.h>
