@@ -168,127 +168,137 @@ static void put_word(uint16_t *halves, uint32_t word) {
 
 static void put_nibble(uint8_t *bytes, int index, int nibble) { bytes[index / 2] |= (uint8_t)(nibble << (index % 2 * 4)); }
 
+// Writes a block of zeros full.
+typedef void (*packer)(const block_fit *fit, void *block);
+
+static void encode_blocks(shape s, packer pack, size_t bytes, const float *x, const float *weights, void *blocks,
+                          int64_t elements) {
+  const codebook *book = codebook_of(s.book);
+  uint8_t *block = blocks;
+  for (int64_t at = 0; at < elements; at += BLOCK, block += bytes) {
+    block_fit fit = fit_block(book, s, x + at, weights_or_ones(weights, at));
+    memset(block, 0, bytes);
+    pack(&fit, block);
+  }
+}
+
+static void pack_iq2_xxs(const block_fit *fit, void *out) {
+  ck_iq2_xxs *block = out;
+  block->scale = float_to_half(fit->scale);
+  for (int group = 0; group < 8; group++) {
+    const group_fit *of = &fit->groups[group];
+    uint32_t codes = 0;
+    for (int k = 0; k < 4; k++) codes |= (uint32_t)of->codes[k] << (8 * k);
+    put_word(block->codes + 4 * group, codes);
+    put_word(block->codes + 4 * group + 2, even_sign_word(of->signs, fit->steps[group]));
+  }
+}
+
 void encode_iq2_xxs(const float *x, const float *weights, void *blocks, int64_t elements) {
   static const shape s = {BOOK_IQ2_XXS, 32, 0.125f, 15, 1, 0, 4, 0.6f, 1.7f};
-  const codebook *book = codebook_of(s.book);
-  ck_iq2_xxs *block = blocks;
-  for (int64_t at = 0; at < elements; at += BLOCK, block++) {
-    block_fit fit = fit_block(book, s, x + at, weights_or_ones(weights, at));
-    block->scale = float_to_half(fit.scale);
-    for (int group = 0; group < 8; group++) {
-      const group_fit *of = &fit.groups[group];
-      uint32_t codes = 0;
-      for (int k = 0; k < 4; k++) codes |= (uint32_t)of->codes[k] << (8 * k);
-      put_word(block->codes + 4 * group, codes);
-      put_word(block->codes + 4 * group + 2, even_sign_word(of->signs, fit.steps[group]));
-    }
+  encode_blocks(s, pack_iq2_xxs, sizeof(ck_iq2_xxs), x, weights, blocks, elements);
+}
+
+static void pack_iq2_xs(const block_fit *fit, void *out) {
+  ck_iq2_xs *block = out;
+  block->scale = float_to_half(fit->scale);
+  for (int k = 0; k < 32; k++) {
+    const group_fit *of = &fit->groups[k / 2];
+    block->codes[k] = (uint16_t)(of->codes[k % 2] | (of->signs[k % 2] & 127) << 9);
   }
+  for (int group = 0; group < 16; group++) put_nibble(block->scales, group, fit->steps[group]);
 }
 
 void encode_iq2_xs(const float *x, const float *weights, void *blocks, int64_t elements) {
   static const shape s = {BOOK_IQ2_XS, 16, 0.125f, 15, 1, 0, 2, 0.6f, 1.7f};
-  const codebook *book = codebook_of(s.book);
-  ck_iq2_xs *block = blocks;
-  for (int64_t at = 0; at < elements; at += BLOCK, block++) {
-    block_fit fit = fit_block(book, s, x + at, weights_or_ones(weights, at));
-    memset(block, 0, sizeof *block);
-    block->scale = float_to_half(fit.scale);
-    for (int k = 0; k < 32; k++) {
-      const group_fit *of = &fit.groups[k / 2];
-      block->codes[k] = (uint16_t)(of->codes[k % 2] | (of->signs[k % 2] & 127) << 9);
-    }
-    for (int group = 0; group < 16; group++) put_nibble(block->scales, group, fit.steps[group]);
+  encode_blocks(s, pack_iq2_xs, sizeof(ck_iq2_xs), x, weights, blocks, elements);
+}
+
+static void pack_iq2_s(const block_fit *fit, void *out) {
+  ck_iq2_s *block = out;
+  block->scale = float_to_half(fit->scale);
+  for (int k = 0; k < 32; k++) {
+    const group_fit *of = &fit->groups[k / 2];
+    block->codes[k] = (uint8_t)of->codes[k % 2];
+    block->high_bits[k / 4] |= (uint8_t)(of->codes[k % 2] >> 8 << (k % 4 * 2));
+    block->signs[k] = of->signs[k % 2];
   }
+  for (int group = 0; group < 16; group++) put_nibble(block->scales, group, fit->steps[group]);
 }
 
 void encode_iq2_s(const float *x, const float *weights, void *blocks, int64_t elements) {
   static const shape s = {BOOK_IQ2_S, 16, 0.125f, 15, 0, 0, 2, 0.6f, 1.7f};
-  const codebook *book = codebook_of(s.book);
-  ck_iq2_s *block = blocks;
-  for (int64_t at = 0; at < elements; at += BLOCK, block++) {
-    block_fit fit = fit_block(book, s, x + at, weights_or_ones(weights, at));
-    memset(block, 0, sizeof *block);
-    block->scale = float_to_half(fit.scale);
-    for (int k = 0; k < 32; k++) {
-      const group_fit *of = &fit.groups[k / 2];
-      block->codes[k] = (uint8_t)of->codes[k % 2];
-      block->high_bits[k / 4] |= (uint8_t)(of->codes[k % 2] >> 8 << (k % 4 * 2));
-      block->signs[k] = of->signs[k % 2];
-    }
-    for (int group = 0; group < 16; group++) put_nibble(block->scales, group, fit.steps[group]);
+  encode_blocks(s, pack_iq2_s, sizeof(ck_iq2_s), x, weights, blocks, elements);
+}
+
+static void pack_iq3_xxs(const block_fit *fit, void *out) {
+  ck_iq3_xxs *block = out;
+  block->scale = float_to_half(fit->scale);
+  for (int group = 0; group < 8; group++) {
+    const group_fit *of = &fit->groups[group];
+    for (int k = 0; k < 8; k++) block->codes[group * 8 + k] = (uint8_t)of->codes[k];
+    put_word(block->signs_and_scales + 2 * group, even_sign_word(of->signs, fit->steps[group]));
   }
 }
 
 void encode_iq3_xxs(const float *x, const float *weights, void *blocks, int64_t elements) {
   static const shape s = {BOOK_IQ3_XXS, 32, 0.25f, 15, 1, 0, 4, 0.7f, 1.5f};
-  const codebook *book = codebook_of(s.book);
-  ck_iq3_xxs *block = blocks;
-  for (int64_t at = 0; at < elements; at += BLOCK, block++) {
-    block_fit fit = fit_block(book, s, x + at, weights_or_ones(weights, at));
-    block->scale = float_to_half(fit.scale);
-    for (int group = 0; group < 8; group++) {
-      const group_fit *of = &fit.groups[group];
-      for (int k = 0; k < 8; k++) block->codes[group * 8 + k] = (uint8_t)of->codes[k];
-      put_word(block->signs_and_scales + 2 * group, even_sign_word(of->signs, fit.steps[group]));
+  encode_blocks(s, pack_iq3_xxs, sizeof(ck_iq3_xxs), x, weights, blocks, elements);
+}
+
+static void pack_iq3_s(const block_fit *fit, void *out) {
+  ck_iq3_s *block = out;
+  block->scale = float_to_half(fit->scale);
+  for (int group = 0; group < 8; group++) {
+    const group_fit *of = &fit->groups[group];
+    for (int k = 0; k < 8; k++) {
+      block->codes[group * 8 + k] = (uint8_t)of->codes[k];
+      block->high_bits[group] |= (uint8_t)(of->codes[k] >> 8 << k);
     }
+    memcpy(block->signs + group * 4, of->signs, 4);
+    put_nibble(block->scales, group, fit->steps[group]);
   }
 }
 
 void encode_iq3_s(const float *x, const float *weights, void *blocks, int64_t elements) {
   static const shape s = {BOOK_IQ3_S, 32, 1, 15, 0, 0, 4, 0.7f, 1.5f};
-  const codebook *book = codebook_of(s.book);
-  ck_iq3_s *block = blocks;
-  for (int64_t at = 0; at < elements; at += BLOCK, block++) {
-    block_fit fit = fit_block(book, s, x + at, weights_or_ones(weights, at));
-    memset(block, 0, sizeof *block);
-    block->scale = float_to_half(fit.scale);
-    for (int group = 0; group < 8; group++) {
-      const group_fit *of = &fit.groups[group];
-      for (int k = 0; k < 8; k++) {
-        block->codes[group * 8 + k] = (uint8_t)of->codes[k];
-        block->high_bits[group] |= (uint8_t)(of->codes[k] >> 8 << k);
-      }
-      memcpy(block->signs + group * 4, of->signs, 4);
-      put_nibble(block->scales, group, fit.steps[group]);
+  encode_blocks(s, pack_iq3_s, sizeof(ck_iq3_s), x, weights, blocks, elements);
+}
+
+static void pack_iq1_s(const block_fit *fit, void *out) {
+  ck_iq1_s *block = out;
+  block->scale = float_to_half(fit->scale);
+  for (int group = 0; group < 8; group++) {
+    const group_fit *of = &fit->groups[group];
+    int high = fit->steps[group] << 12 | of->signs[0] << 15;
+    for (int k = 0; k < 4; k++) {
+      block->codes[group * 4 + k] = (uint8_t)of->codes[k];
+      high |= of->codes[k] >> 8 << (3 * k);
     }
+    block->high_bits[group] = (uint16_t)high;
   }
 }
 
 void encode_iq1_s(const float *x, const float *weights, void *blocks, int64_t elements) {
   static const shape s = {BOOK_IQ1_S, 32, 1, 7, 0, 0.125f, 4, 0.9f, 3.0f};
-  const codebook *book = codebook_of(s.book);
-  ck_iq1_s *block = blocks;
-  for (int64_t at = 0; at < elements; at += BLOCK, block++) {
-    block_fit fit = fit_block(book, s, x + at, weights_or_ones(weights, at));
-    block->scale = float_to_half(fit.scale);
-    for (int group = 0; group < 8; group++) {
-      const group_fit *of = &fit.groups[group];
-      int high = fit.steps[group] << 12 | of->signs[0] << 15;
-      for (int k = 0; k < 4; k++) {
-        block->codes[group * 4 + k] = (uint8_t)of->codes[k];
-        high |= of->codes[k] >> 8 << (3 * k);
-      }
-      block->high_bits[group] = (uint16_t)high;
+  encode_blocks(s, pack_iq1_s, sizeof(ck_iq1_s), x, weights, blocks, elements);
+}
+
+static void pack_iq1_m(const block_fit *fit, void *out) {
+  ck_iq1_m *block = out;
+  uint16_t scale = float_to_half(fit->scale);
+  for (int word = 0; word < 4; word++) block->scales[word] = (uint16_t)((scale >> (4 * word) & 15) << 12);
+  for (int group = 0; group < 16; group++) {
+    block->scales[group / 4] |= (uint16_t)(fit->steps[group] << (group % 4 * 3));
+    for (int octet = 0; octet < 2; octet++) {
+      const group_fit *of = &fit->groups[group];
+      block->codes[group * 2 + octet] = (uint8_t)of->codes[octet];
+      put_nibble(block->high_bits, group * 2 + octet, of->codes[octet] >> 8 | of->signs[octet] << 3);
     }
   }
 }
 
 void encode_iq1_m(const float *x, const float *weights, void *blocks, int64_t elements) {
   static const shape s = {BOOK_IQ1_S, 16, 1, 7, 0, 0.125f, 1, 0.9f, 3.0f};
-  const codebook *book = codebook_of(s.book);
-  ck_iq1_m *block = blocks;
-  for (int64_t at = 0; at < elements; at += BLOCK, block++) {
-    block_fit fit = fit_block(book, s, x + at, weights_or_ones(weights, at));
-    memset(block, 0, sizeof *block);
-    uint16_t scale = float_to_half(fit.scale);
-    for (int word = 0; word < 4; word++) block->scales[word] = (uint16_t)((scale >> (4 * word) & 15) << 12);
-    for (int group = 0; group < 16; group++) {
-      block->scales[group / 4] |= (uint16_t)(fit.steps[group] << (group % 4 * 3));
-      for (int octet = 0; octet < 2; octet++) {
-        const group_fit *of = &fit.groups[group];
-        block->codes[group * 2 + octet] = (uint8_t)of->codes[octet];
-        put_nibble(block->high_bits, group * 2 + octet, of->codes[octet] >> 8 | of->signs[octet] << 3);
-      }
-    }
-  }
+  encode_blocks(s, pack_iq1_m, sizeof(ck_iq1_m), x, weights, blocks, elements);
 }
