@@ -27,17 +27,36 @@ package enum WidthCriterion: String, Sendable, CaseIterable {
   case random
 }
 
+/// How single weights are ranked.
+package enum SparsityCriterion: String, Sendable, CaseIterable {
+  /// What they cost where those after them in the row make up for it; needs a text.
+  ///
+  /// - Source: SparseGPT, arXiv 2301.00774.
+  case sparseGPT = "sparsegpt"
+  /// Their magnitude times the root mean square of their input; needs a text.
+  ///
+  /// - Source: Wanda, arXiv 2306.11695.
+  case wanda
+  case magnitude
+}
+
 /// What decides which parts of a model go.
 package struct PruningChoice: Sendable, Equatable {
   /// Nil takes the angle where there is a text, else the last layers.
   package var depth: DepthCriterion?
   package var width: WidthCriterion
+  /// Nil takes SparseGPT where there is a text, else the magnitude.
+  package var weights: SparsityCriterion?
   /// The layers that lose heads and channels; nil takes all but the first and last four.
   package var layers: Range<Int>?
 
-  package init(depth: DepthCriterion? = nil, width: WidthCriterion = .magnitudeL2, layers: Range<Int>? = nil) {
+  package init(
+    depth: DepthCriterion? = nil, width: WidthCriterion = .magnitudeL2, weights: SparsityCriterion? = nil,
+    layers: Range<Int>? = nil
+  ) {
     self.depth = depth
     self.width = width
+    self.weights = weights
     self.layers = layers
   }
 }

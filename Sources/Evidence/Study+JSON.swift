@@ -6,6 +6,7 @@ extension Study.Entry {
   package var json: JSON {
     [
       "label": .string(label), "variant": .string(variant), "roundsToNearest": .bool(roundsToNearest),
+      "pruneBy": pruneBy.map { .string($0) } ?? .null,
       "file": .string(file), "adapter": adapter.map { .string($0) } ?? .null, "training": training?.json ?? .null,
       "fileBytes": fileBytes.map { .integer($0.bytes) } ?? .null,
       "bitsPerWeight": bitsPerWeight.map { .number($0) } ?? .null, "measurement": measurement ?? .null,
@@ -20,7 +21,8 @@ extension Study.Entry {
     else { return nil }
     self.init(
       label: label, variant: variant, file: file, adapter: json["adapter"]?.stringValue,
-      training: Study.Training(json: json["training"]), roundsToNearest: json["roundsToNearest"]?.boolValue ?? false)
+      training: Study.Training(json: json["training"]), roundsToNearest: json["roundsToNearest"]?.boolValue ?? false,
+      pruneBy: json["pruneBy"]?.stringValue)
     fileBytes = json["fileBytes"]?.intValue.map { ByteCount($0) }
     bitsPerWeight = json["bitsPerWeight"]?.doubleValue
     if let answer = json["measurement"], !answer.isNull { measurement = answer }

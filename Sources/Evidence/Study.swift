@@ -12,6 +12,8 @@ package struct Study: Sendable, Equatable {
     package var variant: String
     /// Whether its groups are rounded to the nearest, as a method's counterpart.
     package var roundsToNearest: Bool
+    /// What single weights are ranked by, where another than the default.
+    package var pruneBy: String?
     /// Its file, inside the study's folder; empty for the model as given.
     package var file: String
     /// An adapter beside it in the same folder.
@@ -30,7 +32,7 @@ package struct Study: Sendable, Equatable {
 
     package init(
       label: String, variant: String, file: String, adapter: String? = nil, training: Training? = nil,
-      roundsToNearest: Bool = false
+      roundsToNearest: Bool = false, pruneBy: String? = nil
     ) {
       self.label = label
       self.variant = variant
@@ -38,6 +40,7 @@ package struct Study: Sendable, Equatable {
       self.adapter = adapter
       self.training = training
       self.roundsToNearest = roundsToNearest
+      self.pruneBy = pruneBy
     }
 
     package var isDone: Bool { refusal != nil || evaluation != nil && measurement != nil }

@@ -22,6 +22,15 @@ package enum SparsePattern: Hashable, Sendable {
   /// Bits that name one of `group` places.
   private static func placeBits(_ group: UInt8) -> Int { 8 - (group - 1).leadingZeroBitCount }
 
+  /// How many weights of a range of a row's columns are kept, so that the row as a whole keeps its share.
+  package func kept(in range: Range<Int>) -> Int {
+    switch self {
+    case .unstructured(let kept):
+      Self.kept(permille: Int(kept), of: range.upperBound) - Self.kept(permille: Int(kept), of: range.lowerBound)
+    case .structured(let kept, let group): (range.count * Int(kept) + Int(group) - 1) / Int(group)
+    }
+  }
+
   /// Thousandths of the weights that are kept.
   package var keptPermille: Int {
     switch self {

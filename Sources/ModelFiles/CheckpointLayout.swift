@@ -84,6 +84,10 @@ extension CheckpointLayout {
         zeroOffset: settings["checkpoint_format"]?.stringValue == "gptq_v2" ? 0 : 1)
     case "bitsandbytes":
       if settings["load_in_8bit"]?.boolValue == true {
+        let threshold = settings["llm_int8_threshold"]?.doubleValue ?? Double(StorageFormat.outlierThreshold)
+        guard threshold == Double(StorageFormat.outlierThreshold) else {
+          throw unknown("an llm_int8_threshold of \(threshold) instead of \(StorageFormat.outlierThreshold)")
+        }
         self = .int8Rows
       } else {
         self = .fourBitLevels(

@@ -48,8 +48,10 @@ struct StudyMaker {
       var base = try made(steps[..<first], entry)
       let isWhole = steps.count == (try CompressionVariant(parsing: entry.variant).steps.count)
       let nearest = isWhole && entry.roundsToNearest
-      let output = path(StudyPlan.file(steps, entry.training, nearest: nearest))
-      try compress(base.file, CompressionVariant(Array(steps[first...])), output, nearest: nearest)
+      let pruneBy = isWhole ? entry.pruneBy.flatMap(SparsityCriterion.init(rawValue:)) : nil
+      let output = path(StudyPlan.file(steps, entry.training, method: nearest ? "nearest" : pruneBy?.rawValue))
+      let pruning = PruningChoice(weights: pruneBy)
+      try compress(base.file, CompressionVariant(Array(steps[first...])), output, pruning, nearest: nearest)
       base.file = output
       return base
     }
@@ -57,10 +59,12 @@ struct StudyMaker {
 
   private func path(_ name: String) -> String { "\(folder)/\(name)" }
 
-  private func compress(_ input: String, _ variant: CompressionVariant, _ output: String, nearest: Bool) throws {
+  private func compress(
+    _ input: String, _ variant: CompressionVariant, _ output: String, _ pruning: PruningChoice, nearest: Bool
+  ) throws {
     guard !FileManager.default.fileExists(atPath: output) else { return }
     let compressing = CompressingOptions(
-      calibration: nearest ? nil : calibration, roundsToNearest: nearest, running: running)
+      calibration: nearest ? nil : calibration, pruning: pruning, roundsToNearest: nearest, running: running)
     _ = try session.compress(input, to: output, variant, compressing)
   }
 

@@ -18,8 +18,10 @@ enum StudyPlan {
       try entry("awq4-g\(group)", label: "AWQ, 4 bits, groups of \(group)"),
       try entry("gptq4-g\(group)", label: "GPTQ, 4 bits, groups of \(group)"),
       try entry("nf4-dq", label: "NF4, doubly quantised"),
-      try entry("sparse-2:4", label: "2:4 by Wanda"),
-      try entry("sparse-0.5", label: "half of the weights by Wanda"),
+      try entry("sparse-2:4", label: "2:4 by Wanda", pruneBy: .wanda),
+      try entry("sparse-2:4", label: "2:4 by SparseGPT"),
+      try entry("sparse-0.5", label: "half of the weights by Wanda", pruneBy: .wanda),
+      try entry("sparse-0.5", label: "half of the weights by SparseGPT"),
       try entry("svd-0.5", label: "half of the weights by whitened SVD"),
       try entry("width-0.3", label: "three tenths of heads and channels removed"),
       try entry("depth-\(depth)", label: "\(depth) layers removed"),
@@ -43,7 +45,8 @@ enum StudyPlan {
   }
 
   private static func entry(
-    _ name: String, label: String? = nil, nearest: Bool = false, _ training: Study.Training? = nil
+    _ name: String, label: String? = nil, nearest: Bool = false, pruneBy: SparsityCriterion? = nil,
+    _ training: Study.Training? = nil
   ) throws -> Study.Entry {
     let steps = try CompressionVariant(parsing: name).steps
     let trained = steps.contains(where: \.isTrained) ? training ?? Study.Training(seed: 1) : nil
@@ -52,17 +55,20 @@ enum StudyPlan {
       file = steps.dropLast()
       adapter = adapterName(steps, trained)
     }
+    let method = nearest ? "nearest" : pruneBy?.rawValue
     return Study.Entry(
-      label: label ?? name, variant: name, file: self.file(file, trained, nearest: nearest), adapter: adapter,
-      training: trained, roundsToNearest: nearest)
+      label: label ?? name, variant: name, file: self.file(file, trained, method: method), adapter: adapter,
+      training: trained, roundsToNearest: nearest, pruneBy: pruneBy?.rawValue)
   }
 
   /// The file of a variant; empty for the model as given.
+  ///
+  /// - Parameter method: names how it was made, where not as usual.
   static func file(
-    _ steps: ArraySlice<CompressionStep>, _ training: Study.Training?, nearest: Bool = false
+    _ steps: ArraySlice<CompressionStep>, _ training: Study.Training?, method: String? = nil
   ) -> String {
     guard !steps.isEmpty else { return "" }
-    return stem(steps, training) + (nearest ? "-nearest" : "")
+    return stem(steps, training) + (method.map { "-" + $0 } ?? "")
       + (CompressionVariant(Array(steps)).isFolder ? "" : ".gguf")
   }
 

@@ -66,9 +66,10 @@ import Testing
     ) {
       PackedCheckpoint.levels(isNormal: false, isDouble: false)
     },
-    Layout(name: "int8", settings: #"{"quant_method":"bitsandbytes","load_in_8bit":true}"#, scaleError: 0x1p-11) {
-      PackedCheckpoint.bytes(.int8Rows)
-    },
+    Layout(
+      name: "int8", settings: #"{"quant_method":"bitsandbytes","load_in_8bit":true,"llm_int8_threshold":6.0}"#,
+      scaleError: 0x1p-11
+    ) { PackedCheckpoint.bytes(.int8Rows) },
     Layout(
       name: "w8a8",
       settings:
@@ -192,6 +193,19 @@ import Testing
     } throws: { error in
       guard case ModelFileError.malformed(_, .tensor(let name, _), .wrongByteCount) = error else { return false }
       return name.hasSuffix("q_proj.compressed")
+    }
+  }
+
+  @Test func `another threshold than the one that inputs are multiplied apart from is refused`() throws {
+    let checkpoint = try PackedCheckpoint(
+      settings: #"{"quant_method":"bitsandbytes","load_in_8bit":true,"llm_int8_threshold":4.5}"#,
+      pack: PackedCheckpoint.bytes(.int8Rows))
+    defer { checkpoint.remove() }
+    #expect {
+      _ = try ModelFile.open(checkpoint.folder.path)
+    } throws: { error in
+      guard case ModelFileError.notAModel(_, let reason) = error else { return false }
+      return reason.contains("llm_int8_threshold of 4.5 instead of 6")
     }
   }
 

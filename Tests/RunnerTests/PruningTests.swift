@@ -217,7 +217,7 @@ enum Making {
 
   @Test func `the weights that go are those of least magnitude times input, as counted by hand`() throws {
     try TemporaryFile.with { path in
-      let made = try Making.make("sparse-2:4", to: path)
+      let made = try Making.make("sparse-2:4", to: path, pruning: PruningChoice(weights: .wanda))
       let source = try Story.model()
       let pool = try ThreadPool(count: 2)
       defer { pool.stop() }
@@ -269,6 +269,26 @@ enum Making {
         let most = (start..<start + 172).filter { new[$0] == 0 }.map { abs(old[$0]) }.max() ?? 0
         #expect(least >= most)
       }
+    }
+  }
+
+  @Test(arguments: ["sparse-2:4", "sparse-0.5"])
+  func `weights that make up for those that go leave the model closer than those that only stay`(
+    variant: String
+  ) throws {
+    try TemporaryFile.with { path in
+      var found: [SparsityCriterion: Double] = [:]
+      for criterion in SparsityCriterion.allCases {
+        let made = try Making.make(variant, to: path, pruning: PruningChoice(weights: criterion))
+        let columns = 172
+        let new = try decoded(made, "blk.1.ffn_down.weight")
+        for row in stride(from: 0, to: new.count, by: columns) {
+          #expect(new[row..<row + columns].count { $0 != 0 } <= columns / 2)
+        }
+        found[criterion] = try Story.divergence(of: path)
+      }
+      let ranked = SparsityCriterion.allCases.sorted { (found[$0] ?? .infinity) < (found[$1] ?? .infinity) }
+      #expect(ranked == [.sparseGPT, .wanda, .magnitude], "\(found)")
     }
   }
 

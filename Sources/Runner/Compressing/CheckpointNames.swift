@@ -113,7 +113,7 @@ struct CheckpointConfiguration {
       return [
         "quant_method": "gptq", "bits": .integer(Int64(bits)), "group_size": .integer(Int64(group)),
         "desc_act": .bool(actOrder), "sym": false,
-        "damp_percent": .number(Double(SecondOrderRounding.damping)),
+        "damp_percent": .number(Double(ErrorFactor.damping)),
         "true_sequential": false, "checkpoint_format": "gptq",
       ]
     case .normalFloat4(let isDouble):

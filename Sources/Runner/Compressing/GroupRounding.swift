@@ -43,8 +43,7 @@ extension FloatTensor {
 
 /// GPTQ: rounds a row's weights one after another and lets those that follow make up for each error.
 ///
-/// - Source: Frantar et al., arXiv 2210.17323: H = Σ x·xᵀ with a share of its mean diagonal added; the upper Cholesky
-///   factor of H⁻¹ says what a following weight takes of an error.
+/// - Source: Frantar et al., arXiv 2210.17323.
 struct SecondOrderRounding: LayerMethod {
   let grid: GroupGrid
   /// Takes the columns with the largest inputs first (act-order).
@@ -52,8 +51,6 @@ struct SecondOrderRounding: LayerMethod {
 
   var statistics: InputStatistics.Kind? { .products }
   var note: String { "gptq\(ordersColumns ? " with act-order" : "")" }
-
-  static let damping: Float = 0.01
 
   func change(_ layer: inout FloatLayer, _ inputs: LayerInputs?, _ model: WorkingModel, _ pool: ThreadPool) throws {
     // Matrices that read the same vector share its factor.
@@ -114,48 +111,5 @@ struct SecondOrderRounding: LayerMethod {
         }
       }
     }
-  }
-}
-
-/// What the weights after one take of its error.
-private struct ErrorFactor {
-  /// Columns in the order in which they are rounded.
-  let order: [Int]
-  /// Columns whose input was never anything but 0.
-  let isDead: [Bool]
-  /// U with H⁻¹ = Uᵀ·U, in that order.
-  let upper: [Float]
-  /// The mean squares of the inputs, in that order.
-  let weights: [Float]
-
-  init(_ inputs: InputStatistics, ordersColumns: Bool, tensor: String) throws {
-    guard let algebra = LinearAlgebra.shared else { throw CompressorError.noLinearAlgebra }
-    let count = inputs.columns
-    let squares = inputs.meanSquares
-    isDead = squares.map { $0 == 0 }
-    let places = Array(0..<count)
-    let order = ordersColumns ? places.sorted { (squares[$0], $1) > (squares[$1], $0) } : places
-    self.order = order
-    weights = order.map { squares[$0] }
-    var share = SecondOrderRounding.damping
-    for _ in 0..<4 {
-      let damped = inputs.damped(by: share)
-      var matrix = [Float](repeating: 0, count: count * count)
-      for row in 0..<count {
-        for column in row..<count {
-          let (a, b) = (order[row], order[column])
-          matrix[row * count + column] = damped[min(a, b) * count + max(a, b)]
-        }
-      }
-      for place in 0..<count where isDead[order[place]] { matrix[place * count + place] = 1 }
-      if algebra.factor(&matrix, count: count), algebra.invertFactored(&matrix, count: count),
-        algebra.factor(&matrix, count: count)
-      {
-        upper = matrix
-        return
-      }
-      share *= 10
-    }
-    throw CompressorError.notDecomposed(tensor: tensor)
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Compression
 internal import Inference
 internal import LanguageModel
 
@@ -11,7 +12,7 @@ struct Sparsifier: LayerMethod {
   let readsText: Bool
 
   var statistics: InputStatistics.Kind? { readsText ? .squares : nil }
-  var note: String { "\(pattern.name) by \(readsText ? "wanda" : "magnitude")" }
+  var note: String { "\(pattern.name) by \((readsText ? SparsityCriterion.wanda : .magnitude).rawValue)" }
 
   func change(_ layer: inout FloatLayer, _ inputs: LayerInputs?, _ model: WorkingModel, _ pool: ThreadPool) throws {
     for place in layer.matrices {
@@ -30,14 +31,11 @@ struct Sparsifier: LayerMethod {
   }
 
   private func thin(_ row: UnsafeMutableBufferPointer<Float>, _ scale: [Float]) {
-    switch pattern {
-    case .unstructured(let kept):
-      keep(SparsePattern.kept(permille: Int(kept), of: row.count), of: row.indices, row, scale)
-    case .structured(let kept, let group):
-      for start in stride(from: 0, to: row.count, by: Int(group)) {
-        let range = start..<min(start + Int(group), row.count)
-        keep((range.count * Int(kept) + Int(group) - 1) / Int(group), of: range, row, scale)
-      }
+    var width = row.count
+    if case .structured(_, let group) = pattern { width = Int(group) }
+    for start in stride(from: 0, to: row.count, by: width) {
+      let range = start..<min(start + width, row.count)
+      keep(pattern.kept(in: range), of: range, row, scale)
     }
   }
 

@@ -50,7 +50,12 @@ struct VariantSteps {
     case .awq(let bits, let group) where request.roundsToNearest,
       .gptq(let bits, let group, _) where request.roundsToNearest:
       return NearestRounding(grid: GroupGrid(bits: Int(bits), group: Int(group), leastZero: 0))
-    case .sparse(let pattern): return Sparsifier(pattern: pattern, readsText: text != nil)
+    case .sparse(let pattern):
+      switch request.pruning.weights ?? (text == nil ? .magnitude : .sparseGPT) {
+      case .magnitude: return Sparsifier(pattern: pattern, readsText: false)
+      case .wanda: return Sparsifier(pattern: pattern, readsText: true)
+      case .sparseGPT: return CompensatedSparsifier(pattern: pattern)
+      }
     case .awq(let bits, let group):
       return ActivationAwareScaling(grid: GroupGrid(bits: Int(bits), group: Int(group), leastZero: 0))
     case .gptq(let bits, let group, let actOrder):

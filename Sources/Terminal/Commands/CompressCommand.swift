@@ -42,9 +42,10 @@ struct CompressCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       What goes first. Layers: angle (a block, the default with a text), influence, last. Heads and channels: \
-      magnitude-l2 (the default), magnitude-l1, taylor (weight times gradient, with a text), random.
+      magnitude-l2 (the default), magnitude-l1, taylor (weight times gradient, with a text), random. Weights: sparsegpt \
+      (the default with a text), wanda (with a text), magnitude. May be repeated, once for each kind.
       """, valueName: "criterion"))
-  var pruneBy: PruningCriterion?
+  var pruneBy: [PruningCriterion] = []
   @Option(
     help: ArgumentHelp(
       "Layers that lose heads and channels, such as 4-27 (default: all but the first and last four).",
@@ -70,8 +71,7 @@ struct CompressCommand: ParsableCommand {
     Interrupt.shared.listen()
     var options = CompressingOptions(
       calibration: calibration, calibrationTokens: calibrationTokens,
-      pruning: PruningChoice(
-        depth: pruneBy?.depth, width: pruneBy?.width ?? .magnitudeL2, layers: pruneLayers?.layers),
+      pruning: PruningChoice(pruneBy, layers: pruneLayers?.layers),
       roundsToNearest: nearest,
       running: MeasuringOptions(
         threads: threads, toolVersion: Version.current, progress: { console.progress($0) },
