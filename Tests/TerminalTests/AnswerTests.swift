@@ -136,6 +136,27 @@ import Testing
     #expect(advice["choice"]?["variant"]?.stringValue == name)
   }
 
+  /// QLoRA (arXiv 2305.14314) trains 33 billion weights on 24 GB; in full, sixteen bytes a weight leave room for
+  /// less than one and a half.
+  @Test func `what can be trained here is ranked by size, and agrees with the estimate of each model`() throws {
+    let machine = ["--machine", "RTX 4090", "--engine", "transformers", "--checkpointing", "--json"]
+    let full = try Program.run(["fits", "llama", "--train", "full"] + machine).json()
+    let thin = try Program.run(["fits", "llama", "--train", "qlora-16"] + machine).json()
+    func fitting(_ answer: JSON) -> [JSON] {
+      (answer["rows"]?.arrayValue ?? []).filter { $0["verdict"]?.stringValue != "no" }
+    }
+    let sizes = fitting(thin).compactMap { $0["parametersTotal"]?.intValue }
+    #expect(sizes == sizes.sorted(by: >) && sizes.contains { $0 > 8_000_000_000 })
+    #expect(fitting(full).count < sizes.count)
+    #expect(fitting(full).allSatisfy { $0["parametersTotal"]?.intValue ?? 0 < 1_500_000_000 })
+    let largest = try #require(fitting(thin).first)
+    let name = try #require(largest["identifier"]?.stringValue)
+    let alone = try Program.run(["estimate", name, "--train", "qlora-16"] + machine).json()
+    #expect(alone["training"]?["totalBytes"] == largest["totalBytes"])
+    let none = try Program.run(["fits", "llama-3-8b", "--train", "full"] + machine)
+    #expect(none.exitCode == 3)
+  }
+
   @Test func `what fits lists one row per model, or all variants with --all`() throws {
     let arguments = ["fits", "tinyllama", "--machine", "RTX 4090", "--json"]
     let best = try #require(try Program.run(arguments).json()["rows"]?.arrayValue)

@@ -15,6 +15,7 @@ import Testing
 
   @Test(arguments: [
     ["estimate", "tinyllama", "--variant", "q4_k_m"], ["fits", "tinyllama"], ["fits", "tinyllama", "--all"],
+    ["fits", "tinyllama", "--train", "qlora-16"],
     ["recommend", "tinyllama"], ["report", "--model", "tinyllama", "--format", "json"],
   ])
   func `every key of an answer about a described machine is in the document`(command: [String]) throws {

@@ -36,6 +36,8 @@ import Testing
     Refusal("colour", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=1008GB/s,colour=red"),
     Refusal("either", "fits", "--machine", "RTX 4090", "--root", "/"),
     Refusal("6", "fits", "tinyllama", "--max-memory", "6"),
+    Refusal("leave out --variant", "fits", "tinyllama", "--train", "lora-8", "--variant", "q4_0"),
+    Refusal("no way to train", "fits", "tinyllama", "--train", "lora-0"),
     Refusal("excellent", "fits", "tinyllama", "--max-loss", "excellent"),
     Refusal("nan", "fits", "tinyllama", "--min-speed", "nan"),
     Refusal("no-such-model", "fits", "no-such-model"),

@@ -11,6 +11,15 @@ package struct TrainingPlan: Sendable, Equatable {
     case lora(rank: Int)
     /// The same, the model in 4-bit normal floats with doubly quantised scales.
     case qlora(rank: Int)
+
+    /// What `TrainingPlan.method` reads.
+    package var name: String {
+      switch self {
+      case .full: "full"
+      case .lora(let rank): "lora-\(rank)"
+      case .qlora(let rank): "qlora-\(rank)"
+      }
+    }
   }
 
   package enum Optimizer: String, Sendable, CaseIterable {

@@ -59,8 +59,8 @@ struct EstimateCommand: ParsableCommand {
     let terms = estimator.terms(of: estimate)
     let face = try training.plan.map { plan in
       TrainingFace(
-        plan: plan, memory: try TrainingMemory(try session.description(of: model.reference), plan),
-        platform: estimator.platform, prefill: estimate.prefill)
+        estimate: try TrainingEstimate(
+          try session.description(of: model.reference), plan, on: estimator.platform, prefill: estimate.prefill))
     }
     let drafting = try self.drafting(session, variant)
     if common.json {
@@ -70,7 +70,7 @@ struct EstimateCommand: ParsableCommand {
           .init("machine", estimator.platform.json),
           .init("bill", tariff.json(estimate.bill)),
           .init("terms", .array(terms.map(\.json))),
-          .init("training", face?.json ?? .null),
+          .init("training", face.map { .object($0.members) } ?? .null),
           .init("drafting", drafting?.json ?? .null),
           .init("notes", .array(estimator.description.notes.map { .string($0.sentence) })),
         ])

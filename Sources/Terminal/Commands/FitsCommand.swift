@@ -19,6 +19,7 @@ struct FitsCommand: ParsableCommand {
         anprobe fits --machine "RTX 4090" --objective quality
         anprobe fits --machine kind=gpu,memory=24GB,bandwidth=1008GB/s,fp16=165TFLOP/s,tdp=450W
         anprobe fits --min-speed 10 --max-energy 5 --json
+        anprobe fits --train qlora-16 --checkpointing --machine "RTX 4090"
       """)
 
   @Argument(help: "Words of the models' names (default: the whole catalogue).")
@@ -27,6 +28,7 @@ struct FitsCommand: ParsableCommand {
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var machine: MachineOptions
   @OptionGroup var choice: ChoiceOptions
+  @OptionGroup var training: TrainingOptions
   @OptionGroup var common: CommonOptions
 
   @Option(
@@ -39,8 +41,16 @@ struct FitsCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Rows to print for people; 0 prints all.", valueName: "count"))
   var limit = 25
 
+  func validate() throws {
+    guard training.train == nil || variant.isEmpty && !all && !choice.constrains else {
+      throw ValidationError(
+        "--train asks for memory alone and says how a model is loaded: leave out --variant, --all and constraints.")
+    }
+  }
+
   func run() throws {
     let session = common.session
+    if let plan = training.plan { return try answer(plan, session) }
     let variants = try variant.map { try CompressionVariant(parsing: $0) }
     try machine.prepare(session, common.console) { _ = try session.entries(named: models) }
     let answer = try session.fits(
@@ -52,6 +62,20 @@ struct FitsCommand: ParsableCommand {
       showJSON(answer)
     } else {
       FitsFace(answer: answer, limit: limit, showsAll: all).show(common.console)
+    }
+    if answer.fitting.isEmpty { throw ExitStatus.nothingFits }
+  }
+
+  /// Which models can be trained further.
+  private func answer(_ plan: TrainingPlan, _ session: PlanningSession) throws {
+    let workload = workload.workload()
+    try machine.prepare(session, common.console) { _ = try session.entries(named: models) }
+    let answer = try session.fits(models, training: plan, machine.request(workload))
+    let face = TrainingFitsFace(answer: answer, limit: limit)
+    if common.json {
+      common.console.answer(command: "fits", face.members(workload))
+    } else {
+      face.show(common.console, workload: workload)
     }
     if answer.fitting.isEmpty { throw ExitStatus.nothingFits }
   }

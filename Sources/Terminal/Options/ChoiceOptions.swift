@@ -29,6 +29,9 @@ struct ChoiceOptions: ParsableArguments {
       valueName: "grade"), transform: Self.grade)
   var maxLoss: QualityEstimate.Grade?
 
+  /// Whether anything must be satisfied.
+  var constrains: Bool { minSpeed != nil || maxEnergy != nil || maxMemory != nil || maxLoss != nil }
+
   func constraints(mustRun: Bool) -> Constraints {
     Constraints(
       minimumDecode: minSpeed.map { TokenRate(magnitude: $0) },

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import CostModel
-import Hardware
-import JSONText
-import LanguageModel
-import Quantities
 
 /// Whether a machine can train the model further, and how.
 struct TrainingOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Also what training takes: full, lora-16 or qlora-16.", valueName: "method"),
+    help: ArgumentHelp("What training takes: full, lora-16 or qlora-16.", valueName: "method"),
     transform: { text in
       guard let method = TrainingPlan.method(text) else {
         throw ValidationError("'\(text)' is no way to train. Give full, or lora-16 or qlora-16 with the rank you want.")
@@ -48,55 +44,3 @@ struct TrainingOptions: ParsableArguments {
 }
 
 extension TrainingPlan.Optimizer: ExpressibleByArgument {}
-
-/// The answer to "can this machine retrain it?".
-struct TrainingFace {
-  let plan: TrainingPlan
-  let memory: TrainingMemory
-  let platform: Platform
-  /// Tokens per second of the prompt of the same model, if known.
-  let prefill: Known<TokenRate>
-
-  private var total: Known<ByteCount> { memory.footprint.total }
-  private var verdict: Verdict? { total.value.flatMap { platform.capacity.verdict(for: $0) } }
-  /// A training pass computes what a prompt does, several times.
-  private var rate: Known<TokenRate> { prefill.map { $0 / memory.passes } }
-
-  func show(_ console: Console) {
-    let answer =
-      switch verdict {
-      case .comfortable: "This machine can train it"
-      case .tight: "This machine can just train it"
-      case .no: "This machine cannot train it so"
-      case nil: "Nobody knows how much memory this machine has"
-      }
-    console.answer([
-      "",
-      "\(answer): \(total.value.map(\.description) ?? "unknown") for "
-        + "\(EstimateFace.count(memory.trainedParameters)) trained weights, \(plan.batch) × \(plan.sequenceTokens) tokens.",
-    ])
-    var table = TextTable([("TRAINING", .left), ("AMOUNT", .right), ("HOW", .left)])
-    for item in memory.items {
-      table.append([
-        StyledText(item.label), StyledText(item.bytes.value.map(\.description) ?? "unknown"),
-        StyledText(item.formula, .faint),
-      ])
-    }
-    if let value = rate.value {
-      table.append([
-        StyledText("speed"), StyledText(value.description),
-        StyledText("prompt's rate / \(QuantityFormat.fixed(memory.passes, decimals: 0)) passes", .faint),
-      ])
-    }
-    console.answer(table)
-  }
-
-  var json: JSON {
-    [
-      "totalBytes": total.json, "trainedParameters": .integer(Int64(memory.trainedParameters)),
-      "verdict": verdict.map { .string($0.rawValue) } ?? .null, "tokensPerSecond": rate.json,
-      "items": .array(
-        memory.items.map { ["label": .string($0.label), "bytes": $0.bytes.json, "how": .string($0.formula)] }),
-    ]
-  }
-}
