@@ -81,10 +81,11 @@ struct AttentionPass: @unchecked Sendable {
     let count = item.heads * item.tokens
     withUnsafeTemporaryAllocation(of: Int64.self, capacity: 2 * count) { limits in
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * count) { own in
-        fill(limits, own, item)
+        fill(limits, own, item, from: place.first)
         var job = ck_attention(
           queries: queries + start, query_stride: rowStride, group: Int64(headsPerKeyHead), count: Int64(count),
-          width: Int64(width), keys: place.key(0, head: keyHead), values: place.value(0, head: keyHead),
+          width: Int64(width), keys: place.key(place.first, head: keyHead),
+          values: place.value(place.first, head: keyHead),
           position_bytes: place.keyBytes, first: limits.baseAddress,
           last: limits.baseAddress.map { UnsafePointer($0 + count) }, scale: scale, cap: cap,
           sinks: sinks == nil ? nil : UnsafePointer(own.baseAddress),
@@ -95,15 +96,17 @@ struct AttentionPass: @unchecked Sendable {
     }
   }
 
-  /// What each query sees: first and last positions; its head's sink and slope.
-  private func fill(_ limits: UnsafeMutableBufferPointer<Int64>, _ own: UnsafeMutableBufferPointer<Float>, _ item: Item)
-  {
+  /// What each query sees: first and last rows, of those that begin at a position; its head's sink and slope.
+  private func fill(
+    _ limits: UnsafeMutableBufferPointer<Int64>, _ own: UnsafeMutableBufferPointer<Float>, _ item: Item,
+    from first: Int
+  ) {
     let count = item.heads * item.tokens
     for i in 0..<count {
       let position = item.part.first + item.start + i / item.heads
       let head = item.head + i % item.heads
-      limits[i] = Int64(attention.window.map { max(0, position + 1 - $0) } ?? 0)
-      limits[count + i] = Int64(position + 1)
+      limits[i] = Int64((attention.window.map { max(0, position + 1 - $0) } ?? 0) - first)
+      limits[count + i] = Int64(position + 1 - first)
       own[i] = sinks.map { $0[head] } ?? 0
       own[count + i] = slopes.map { $0[head] } ?? 0
     }

@@ -4,7 +4,7 @@ package import CostModel
 package import LanguageModel
 internal import Quantities
 
-/// Attention of one layer over a filled cache, for the calibration.
+/// Attention of one layer over a cache of all positions, for the calibration.
 package final class AttentionProbe {
   private let attention: Attention
   private let buffers: RuntimeBuffers
@@ -22,17 +22,19 @@ package final class AttentionProbe {
     self.pool = pool
     self.kernels = kernels
     self.layers = layers
+    var whole = attention
+    whole.window = nil
     let architecture = ModelArchitecture(
       modelType: "llama", vocabularySize: 32, hiddenSize: attention.heads * attention.keyWidth, contextLength: nil,
       layers: Array(
-        repeating: LayerDescription(mixers: [.attention(attention)], feedForward: FeedForward(width: 32)), count: layers
+        repeating: LayerDescription(mixers: [.attention(whole)], feedForward: FeedForward(width: 32)), count: layers
       ),
       hasTiedEmbeddings: true)
     let workload = Workload(contextTokens: context, keyValueFormat: format, microBatch: min(512, context))
     let plan = RuntimeMemoryPlan(
       architecture: architecture, inventory: TensorInventory(tensors: []), workload: workload, threads: pool.count)
     buffers = try RuntimeBuffers(plan: plan)
-    cache = KVCache(architecture: architecture, workload: workload, buffers: buffers)
+    cache = KVCache(format: format, buffers: buffers)
     fill(context)
   }
 

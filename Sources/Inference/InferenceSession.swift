@@ -19,6 +19,8 @@ package final class InferenceSession {
   package let repackedBytes: ByteCount
   /// The tokens in each sequence's cache.
   var histories: [[Int32]]
+  /// How many of each sequence's first tokens have rows as if they alone had run: all, before a shift.
+  var unshifted: [Int]
   /// Names the weights; see `PromptCache`.
   let weightsDigest: String
   /// Rows of the last pass whose logits are asked for.
@@ -52,7 +54,7 @@ package final class InferenceSession {
       kernels: kernels, pool: pool, buffers: buffers, widest: shape.widestInput, isIdle: productsAreIdle)
     transformer = Transformer(
       model: model, products: products,
-      cache: KVCache(architecture: architecture, workload: workload, buffers: buffers), shape: shape,
+      cache: KVCache(format: workload.keyValueFormat, buffers: buffers), shape: shape,
       contextTokens: workload.contextTokens, buffers: buffers)
     self.architecture = architecture
     self.kernels = kernels
@@ -61,6 +63,7 @@ package final class InferenceSession {
     let learnt = model.positions.map { max(0, $0.rows - architecture.forward.positionOffset) }
     contextTokens = min(workload.contextTokens, learnt ?? .max)
     histories = [[Int32]](repeating: [], count: max(1, workload.sequences))
+    unshifted = histories.map { _ in .max }
   }
 
   /// Bytes that this session allocated, beside the weights.
@@ -69,9 +72,22 @@ package final class InferenceSession {
   /// Tokens in the cache of a sequence.
   package func length(sequence: Int = 0) -> Int { histories[sequence].count }
 
-  /// Forgets a sequence's tokens from `length` on.
-  package func truncate(to length: Int = 0, sequence: Int = 0) {
-    histories[sequence].removeLast(max(0, histories[sequence].count - max(0, length)))
+  /// Forgets a sequence's tokens from `length` on; all of them where a layer's window has left behind what the next token
+  /// would see. Tokens of the last pass can always be forgotten.
+  ///
+  /// - Returns: how many tokens are left.
+  @discardableResult
+  package func truncate(to length: Int = 0, sequence: Int = 0) -> Int {
+    let kept = reachable(length, sequence: sequence)
+    histories[sequence].removeLast(histories[sequence].count - kept)
+    if kept <= unshifted[sequence] { unshifted[sequence] = .max }
+    return kept
+  }
+
+  /// The most tokens, at most `length`, from which a sequence can go on: so many or none.
+  func reachable(_ length: Int, sequence: Int) -> Int {
+    let kept = min(max(0, length), histories[sequence].count)
+    return transformer.cache.canGoBack(to: kept, sequence: sequence) ? kept : 0
   }
 
   /// Sequences that the session has caches for.

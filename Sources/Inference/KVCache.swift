@@ -2,86 +2,103 @@
 import CKernels
 internal import CostModel
 internal import LanguageModel
-internal import Quantities
 
 /// Keys and values of all layers and sequences.
 ///
 /// - Shapes: per layer and sequence (KV head, position, width), rows stored in the cache's format: a head's rows lie one
-///   behind the other, so that its attention reads them as one stream.
+///   behind the other, so that its attention reads them as one stream. Layers with a window begin at a position of their
+///   own (`KVCache+Windows`).
 struct KVCache: @unchecked Sendable {
-  /// Where one layer's rows lie.
+  /// Where one layer's rows of one sequence lie.
   struct Layer {
     let keys: UnsafeMutableRawPointer
     let values: UnsafeMutableRawPointer
     let heads: Int
-    /// Positions that each head has room for.
+    /// Positions that each head has room for, and the one of the first row.
     let rows: Int
+    let first: Int
     /// Bytes of one head's row, and from one position to the next.
     let keyBytes: Int
     let valueBytes: Int
 
-    func key(_ position: Int, head: Int) -> UnsafeMutableRawPointer { keys + (head * rows + position) * keyBytes }
+    func key(_ position: Int, head: Int) -> UnsafeMutableRawPointer {
+      keys + (head * rows + position - first) * keyBytes
+    }
     func value(_ position: Int, head: Int) -> UnsafeMutableRawPointer {
-      values + (head * rows + position) * valueBytes
+      values + (head * rows + position - first) * valueBytes
     }
   }
 
-  let format: KeyValueFormat
-  let contextTokens: Int
-  private let layers: [Layer]
+  /// Keys or values of one head: the rows of positions that follow each other.
+  struct Track {
+    let layer: Int
+    let isKeys: Bool
+    let rows: UnsafeMutableRawPointer
+    let rowBytes: Int
+  }
 
-  init(architecture: ModelArchitecture, workload: Workload, buffers: RuntimeBuffers) {
-    format = workload.keyValueFormat
-    contextTokens = workload.contextTokens
-    let rows = contextTokens * max(1, workload.sequences)
+  let format: KeyValueFormat
+  let layout: KeyValueLayout
+  private let keys: [UnsafeMutableRawPointer]
+  private let values: [UnsafeMutableRawPointer]
+  private let firsts: FirstPositions
+
+  init(format: KeyValueFormat, buffers: RuntimeBuffers) {
+    self.format = format
+    layout = buffers.plan.cache
     var keyOffset = 0
     var valueOffset = 0
-    var layers: [Layer] = []
-    for mixer in architecture.layers.flatMap(\.mixers) {
-      guard let shape = mixer.cache else { continue }
-      let heads = mixer.cachedHeads
-      let keyBytes = Int(format.bytes(elements: shape.keyElements / heads).bytes)
-      let valueBytes = Int(format.bytes(elements: shape.valueElements / heads).bytes)
-      let keys = buffers.slab(.keys).address + keyOffset
+    var (keys, values): ([UnsafeMutableRawPointer], [UnsafeMutableRawPointer]) = ([], [])
+    for layer in layout.layers {
+      keys.append(buffers.slab(.keys).address + keyOffset)
       // A latent vector is key and value at once.
-      let values = valueBytes > 0 ? buffers.slab(.values).address + valueOffset : keys
-      layers.append(
-        Layer(
-          keys: keys, values: values, heads: heads, rows: contextTokens, keyBytes: keyBytes,
-          valueBytes: valueBytes > 0 ? valueBytes : keyBytes))
-      keyOffset += heads * rows * keyBytes
-      valueOffset += heads * rows * valueBytes
+      values.append(layer.valueBytes > 0 ? buffers.slab(.values).address + valueOffset : keys[keys.count - 1])
+      keyOffset += layer.heads * layer.rows * layout.sequences * layer.keyBytes
+      valueOffset += layer.heads * layer.rows * layout.sequences * layer.valueBytes
     }
-    self.layers = layers
+    (self.keys, self.values) = (keys, values)
+    firsts = FirstPositions(count: layout.layers.count * layout.sequences)
   }
 
   /// One sequence's rows of a layer.
   func layer(_ index: Int, sequence: Int) -> Layer {
-    let layer = layers[index]
+    let layer = layout.layers[index]
+    let valueBytes = layer.valueBytes > 0 ? layer.valueBytes : layer.keyBytes
+    let row = sequence * layer.heads * layer.rows
     return Layer(
-      keys: layer.key(0, head: sequence * layer.heads), values: layer.value(0, head: sequence * layer.heads),
-      heads: layer.heads, rows: layer.rows, keyBytes: layer.keyBytes, valueBytes: layer.valueBytes)
+      keys: keys[index] + row * layer.keyBytes, values: values[index] + row * valueBytes, heads: layer.heads,
+      rows: layer.rows, first: first(index, sequence), keyBytes: layer.keyBytes, valueBytes: valueBytes)
   }
 
-  /// The first positions of a sequence: keys and values of each layer's heads.
-  func rows(of sequence: Int, positions: Int) -> [UnsafeMutableRawBufferPointer] {
-    layers.indices.flatMap { index in
-      let place = layer(index, sequence: sequence)
-      return (0..<place.heads).flatMap { head in
-        let keys = UnsafeMutableRawBufferPointer(start: place.key(0, head: head), count: positions * place.keyBytes)
-        // A latent vector is key and value at once.
-        guard place.values != place.keys else { return [keys] }
-        return [
-          keys, UnsafeMutableRawBufferPointer(start: place.value(0, head: head), count: positions * place.valueBytes),
-        ]
-      }
+  /// The position of a layer's first row.
+  func first(_ layer: Int, _ sequence: Int) -> Int { firsts.base[sequence * layout.layers.count + layer] }
+
+  /// Between passes only.
+  func set(first: Int, _ layer: Int, _ sequence: Int) { firsts.base[sequence * layout.layers.count + layer] = first }
+
+  /// A layer's heads in one sequence.
+  func tracks(_ index: Int, sequence: Int) -> [Track] {
+    let place = layer(index, sequence: sequence)
+    return (0..<place.heads).flatMap { head in
+      let keys = Track(layer: index, isKeys: true, rows: place.key(place.first, head: head), rowBytes: place.keyBytes)
+      guard place.values != place.keys else { return [keys] }
+      return [
+        keys,
+        Track(layer: index, isKeys: false, rows: place.value(place.first, head: head), rowBytes: place.valueBytes),
+      ]
     }
   }
 
+  /// All heads of all layers of one sequence.
+  func tracks(of sequence: Int) -> [Track] { layout.layers.indices.flatMap { tracks($0, sequence: sequence) } }
+
   /// Gives a sequence the first positions of another.
+  ///
+  /// - Precondition: the source can go back to them (`canGoBack`).
   func copy(_ source: Int, to target: Int, positions: Int) {
-    for (from, to) in zip(rows(of: source, positions: positions), rows(of: target, positions: positions)) {
-      to.copyMemory(from: UnsafeRawBufferPointer(from))
+    for layer in layout.layers.indices { set(first: min(first(layer, source), positions), layer, target) }
+    for (from, to) in zip(tracks(of: source), tracks(of: target)) {
+      to.rows.copyMemory(from: from.rows, byteCount: (positions - first(to.layer, target)) * to.rowBytes)
     }
   }
 
@@ -99,7 +116,8 @@ struct KVCache: @unchecked Sendable {
     }
   }
 
-  private func store(
+  /// Stores one row in the cache's format.
+  func store(
     _ row: UnsafePointer<Float>, count: Int, at address: UnsafeMutableRawPointer, kernels: UnsafePointer<ck_kernels>
   ) {
     switch format {
@@ -107,6 +125,17 @@ struct KVCache: @unchecked Sendable {
       kernels.pointee.encode_f16(row, address.assumingMemoryBound(to: UInt16.self), Int64(count))
     case .q8_0: kernels.pointee.encode_q8_0(row, address, Int64(count))
     default: address.copyMemory(from: row, byteCount: count * 4)
+    }
+  }
+
+  /// A stored row as floats.
+  func load(
+    _ address: UnsafeRawPointer, count: Int, into row: UnsafeMutablePointer<Float>, kernels: UnsafePointer<ck_kernels>
+  ) {
+    switch format {
+    case .f16: ck_decoder_of(kernels, Int32(CK_F16.rawValue))?(address, row, Int64(count))
+    case .q8_0: ck_decoder_of(kernels, Int32(CK_Q8_0.rawValue))?(address, row, Int64(count))
+    default: UnsafeMutableRawPointer(row).copyMemory(from: address, byteCount: count * 4)
     }
   }
 
@@ -126,10 +155,14 @@ struct KVCache: @unchecked Sendable {
   }
 }
 
-extension Mixer {
-  /// Heads whose rows a cache keeps apart.
-  fileprivate var cachedHeads: Int {
-    guard case .attention(let shape) = self else { return 1 }
-    return shape.keyValueHeads
+/// Of each sequence and layer the position of the first row.
+private final class FirstPositions: @unchecked Sendable {
+  let base: UnsafeMutablePointer<Int>
+
+  init(count: Int) {
+    base = .allocate(capacity: count)
+    base.initialize(repeating: 0, count: count)
   }
+
+  deinit { base.deallocate() }
 }

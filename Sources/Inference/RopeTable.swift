@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CKernels
 import Glibc
 internal import LanguageModel
 
@@ -62,8 +63,30 @@ struct RopeTable: @unchecked Sendable {
     }
   }
 
+  /// What carries a rotated vector from one position to another one, so many further.
+  func turn(by positions: Int) -> RopeTurn {
+    let angles = frequencies.map { Double(positions) * $0 }
+    return RopeTurn(
+      width: width, pairing: pairing, cosines: angles.map { Float(cos($0)) }, sines: angles.map { Float(sin($0)) })
+  }
+
   func cosines(row: Int) -> UnsafePointer<Float> { UnsafePointer(table + row * width) }
   func sines(row: Int) -> UnsafePointer<Float> { UnsafePointer(table + row * width + width / 2) }
+}
+
+/// Rotates by the same angles whatever the position: rotations add up, and the magnitude is in the vectors already.
+struct RopeTurn: Sendable {
+  let width: Int
+  let pairing: RopeRules.Pairing
+  let cosines: [Float]
+  let sines: [Float]
+
+  func apply(to head: UnsafeMutablePointer<Float>) {
+    switch pairing {
+    case .neighbours: ck_rope_neighbours(head, Int64(width), cosines, sines)
+    case .halves: ck_rope_halves(head, Int64(width), cosines, sines)
+    }
+  }
 }
 
 /// The divisors that a file holds as tensors.

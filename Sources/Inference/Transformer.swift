@@ -57,6 +57,7 @@ struct Transformer: @unchecked Sendable {
   /// Runs what lies in the buffer of hidden states through the layers, in place; of the batch only the places count.
   func runStates(_ batch: Batch, layers: Int = .max) {
     let x = buffers.floats(.hidden)  // (t, d)
+    cache.makeRoom(for: batch, on: products.pool)
     for part in batch.parts {
       rope.fill(rows: part.rows, from: part.first)
       windowRope?.fill(rows: part.rows, from: part.first)

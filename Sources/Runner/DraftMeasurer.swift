@@ -71,7 +71,8 @@ package struct DraftMeasurer {
       times.draft.append(seconds / Double(max(1, text.tokens.count)))
     }
     let round = Array(repeatElement(prompt.last ?? 0, count: drafter.count + 1))
-    session.truncate(to: prompt.count)
+    let kept = session.truncate(to: prompt.count)
+    try session.run(Array(prompt[kept...]))
     let seconds = try Timing.seconds { _ = try session.logits(after: round, rows: round.count) }
     times.pass.append(seconds)
   }

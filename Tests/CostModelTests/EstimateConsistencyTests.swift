@@ -45,6 +45,23 @@ import Testing
     }
   }
 
+  /// Rows that 22 layers with a window of 512 need, and 4 that see all of the context: a KV head of 256 halves each.
+  @Test(arguments: [(32_768, 512), (32_768, 128), (1024, 512), (512, 512)])
+  func `gemma 3 keeps a window and a pass in most layers`(context: Int, microBatch: Int) throws {
+    let model = try Fixture.model("google/gemma-3-1b-it")
+    let workload = Workload(contextTokens: context, keyValueFormat: .f16, microBatch: microBatch)
+    let cache = Fixture.estimator(model, on: Fixture.host(), engine: .anprobe, workload)
+      .estimate(try Fixture.variant("q4_0")).memory.keyValueCache.value
+    let rows = 4 * context + 22 * min(context, 511 + microBatch)
+    #expect(cache == ByteCount(rows * 2 * 256 * 2))
+    // llama.cpp keeps one position more and rounds up to 256.
+    let other = LlamaCppMemory(
+      architecture: model.architecture, weights: .zero, workload: workload, isOnDevice: false
+    ).items.first { $0.label == "KV cache" }?.bytes.value
+    let cells = min(context, (512 + microBatch + 255) / 256 * 256)
+    #expect(other == ByteCount((4 * context + 22 * cells) * 2 * 256 * 2))
+  }
+
   @Test func `the terms name every item with its formula`() throws {
     let estimator = Fixture.estimator(
       try Fixture.model("TinyLlama-1.1B"), on: Fixture.host(calibration: CalibratedSpeedTests.flat))

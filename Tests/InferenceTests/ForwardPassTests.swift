@@ -227,8 +227,8 @@ import Testing
 @Suite struct RuntimeMemoryTests {
   @Test(arguments: [(1, KeyValueFormat.f16), (2, .q8_0), (3, .f32)])
   func `the runtime allocates exactly what the plan says`(threads: Int, format: KeyValueFormat) throws {
-    for heads in [2, 4, 8] {
-      let architecture = smallArchitecture(heads: heads, keyValueHeads: 2)
+    for (heads, window) in [(2, nil), (4, 20), (8, 90)] as [(Int, Int?)] {
+      let architecture = smallArchitecture(heads: heads, keyValueHeads: 2, window: window)
       let inventory = smallInventory(architecture, .q8_0, hasBiases: true)
       let workload = Workload(contextTokens: 100, sequences: threads, keyValueFormat: format, microBatch: 32)
       try withPool(threads) { pool in

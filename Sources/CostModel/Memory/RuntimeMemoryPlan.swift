@@ -32,6 +32,8 @@ package struct RuntimeMemoryPlan: Sendable, Equatable {
   package let microBatch: Int
   /// Tokens of one pass whose logits may be asked for.
   package let logitRows: Int
+  /// Where keys and values lie; for the models that the runtime runs.
+  package let cache: KeyValueLayout
 
   package var total: ByteCount { buffers.reduce(.zero) { $0 + $1.bytes } }
   package func bytes(_ name: BufferName) -> ByteCount {
@@ -69,6 +71,7 @@ extension RuntimeMemoryPlan {
     let u = max(judged, min(workload.microBatch, workload.contextTokens))
     microBatch = u
     logitRows = judged
+    cache = KeyValueLayout(architecture, workload, passTokens: u)
     let widest = shape.widestInput
     let expertRows = max(u, shape.activeExperts)
     let gateFloats = max(u * shape.feedForward, expertRows * shape.expertWidth)
@@ -79,7 +82,7 @@ extension RuntimeMemoryPlan {
 
     func floats(_ name: BufferName, _ count: Int, _ formula: String) -> Buffer { Self.floats(name, count, formula) }
     buffers =
-      Self.caches(architecture, shape, workload) + [
+      Self.caches(architecture, cache, workload) + [
         Buffer(
           name: .weights, kind: .weights, bytes: weights.alignedBytes,
           formula: "sum over \(weights.tensorCount) tensors, each a multiple of 32 bytes"),
@@ -146,21 +149,22 @@ extension RuntimeMemoryPlan {
 extension RuntimeMemoryPlan {
   /// Keys, values and recurrent states of all layers and sequences.
   ///
-  /// Models that the runtime runs keep every position of the context, windowed layers too. For the others this is what
-  /// they must remember: a window where a layer has one, and 32-bit states.
+  /// Of models that the runtime does not run this is what they must remember: a window where a layer has one, and 32-bit
+  /// states.
   private static func caches(
-    _ architecture: ModelArchitecture, _ shape: RuntimeShape, _ workload: Workload
+    _ architecture: ModelArchitecture, _ layout: KeyValueLayout, _ workload: Workload
   ) -> [Buffer] {
     let sequences = max(1, workload.sequences)
-    let cells = workload.contextTokens * sequences
     let format = workload.keyValueFormat
-    func cache(_ name: BufferName, _ elements: Int) -> Buffer {
-      Buffer(
-        name: name, kind: .keyValueCache, bytes: format.bytes(elements: elements) * cells,
-        formula: "\(elements) elements per position × \(cells) positions, \(format.rawValue)")
-    }
     guard !RuntimeSupport.runs(architecture) else {
-      return [cache(.keys, shape.keyElements), cache(.values, shape.valueElements)]
+      return [
+        Buffer(
+          name: .keys, kind: .keyValueCache, bytes: layout.bytes(\.keyBytes),
+          formula: layout.formula(\.keyBytes, format)),
+        Buffer(
+          name: .values, kind: .keyValueCache, bytes: layout.bytes(\.valueBytes),
+          formula: layout.formula(\.valueBytes, format)),
+      ]
     }
     let cached = architecture.cacheElements(tokens: workload.contextTokens)
     let states = architecture.stateElements

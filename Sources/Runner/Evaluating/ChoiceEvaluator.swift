@@ -45,8 +45,7 @@ package struct ChoiceEvaluator {
     let shared = zip(inputs, cached).prefix { $0 == $1 }.count
     let start = inputs.count - judged
     // The last token of the context runs again: its logits judge the first of the continuation.
-    let resume = min(shared, start)
-    session.truncate(to: resume)
+    let resume = session.truncate(to: min(shared, start))
     cached = []
     try session.run(Array(inputs[resume..<start]))
     var sum = 0.0
