@@ -105,10 +105,11 @@ let package = Package(
       ], swiftSettings: strict),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TileEmulator", path: "Tests/TileEmulator", cSettings: kernels),
     tests("Quantities", []),
     tests("JSONText", []),
     tests("Jinja", ["JSONText"], resources: [.copy("Golden")]),
-    tests("CKernels", [], resources: [.copy("Emulation"), .copy("Vectors")]),
+    tests("CKernels", ["TileEmulator"], resources: [.copy("Emulation"), .copy("Vectors")]),
     tests("Hardware", ["Quantities", "JSONText"]),
     tests("LanguageModel", ["Quantities", "JSONText", "Profiles"]),
     tests("Compression", ["Quantities", "LanguageModel", "Profiles"]),
@@ -123,7 +124,10 @@ let package = Package(
     tests("ModelFiles", ["Quantities", "JSONText", "LanguageModel", "Compression"]),
     tests(
       "Inference",
-      ["Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles", "CKernels"],
+      [
+        "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles", "CKernels",
+        "TileEmulator",
+      ],
       resources: [.copy("Models"), .copy("Golden")]),
     tests("Training", ["LanguageModel", "Compression", "CostModel", "ModelFiles", "Inference"]),
     tests(

@@ -174,41 +174,48 @@ float multiply_add_peak_avx512(int64_t rounds, double *operations) {
 
 #pragma clang attribute pop
 
-const ck_kernels kernels_avx512_vnni = {
-  .name = "avx512vnni",
-  .matvec = {
-    [CK_F32] = matvec_f32_avx512,
-    [CK_F16] = matvec_f16_avx512,
-    [CK_BF16] = matvec_bf16_avx512,
-    [CK_Q8_0] = matvec_q8_0_avx512,
-    [CK_Q4_0] = matvec_q4_0_avx512,
-    [CK_Q4_K] = matvec_q4_k_avx512,
-    [CK_Q6_K] = matvec_q6_k_avx512,
-    [CK_KEPT_MASK] = matvec_mask_avx512,
-    [CK_KEPT_LIST] = matvec_list_avx512,
-  },
-  .matvec_decoded = matvec_decoded_avx2,
-  .decode = CK_DECODERS(decode_f16_avx2, decode_q4_0_avx2, decode_q8_0_avx2, decode_q4_k_avx2),
-  .token_group = 12,
-  .pack = pack_avx512,
-  .gemm = gemm_avx512,
-  .record_tokens = 6,
-  .make_records = make_records_avx512,
-  .panel_matvec = panel_matvec_avx512,
-  .panel_gemm = panel_gemm_avx512,
-  .panel_few = panel_few_avx512,
-  .quantize_32 = quantize_32_avx2,
-  .quantize_256 = quantize_256_avx2,
-  .attention_f32 = attention_f32_avx512,
-  .attention_f16 = attention_f16_avx512,
-  .attention_q8_0 = attention_q8_0_avx512,
-  .rms_norm = rms_norm_avx2,
-  .add = add_avx2,
-  .silu_mul = silu_mul_avx2,
-  .activate = activate_avx2,
-  .encode_f16 = encode_f16_avx2,
-  .encode_q8_0 = encode_q8_0_portable,
-  .read = read_avx2,
-  .multiply_add_peak = multiply_add_peak_avx512,
+// Both rows have these; the second multiplies prompts by tiles besides.
+#define AVX512_ROW \
+  .matvec = { \
+    [CK_F32] = matvec_f32_avx512, \
+    [CK_F16] = matvec_f16_avx512, \
+    [CK_BF16] = matvec_bf16_avx512, \
+    [CK_Q8_0] = matvec_q8_0_avx512, \
+    [CK_Q4_0] = matvec_q4_0_avx512, \
+    [CK_Q4_K] = matvec_q4_k_avx512, \
+    [CK_Q6_K] = matvec_q6_k_avx512, \
+    [CK_KEPT_MASK] = matvec_mask_avx512, \
+    [CK_KEPT_LIST] = matvec_list_avx512, \
+  }, \
+  .matvec_decoded = matvec_decoded_avx2, \
+  .decode = CK_DECODERS(decode_f16_avx2, decode_q4_0_avx2, decode_q8_0_avx2, decode_q4_k_avx2), \
+  .token_group = 12, \
+  .pack = pack_avx512, \
+  .gemm = gemm_avx512, \
+  .record_tokens = 6, \
+  .make_records = make_records_avx512, \
+  .panel_matvec = panel_matvec_avx512, \
+  .panel_gemm = panel_gemm_avx512, \
+  .panel_few = panel_few_avx512, \
+  .quantize_32 = quantize_32_avx2, \
+  .quantize_256 = quantize_256_avx2, \
+  .attention_f32 = attention_f32_avx512, \
+  .attention_f16 = attention_f16_avx512, \
+  .attention_q8_0 = attention_q8_0_avx512, \
+  .rms_norm = rms_norm_avx2, \
+  .add = add_avx2, \
+  .silu_mul = silu_mul_avx2, \
+  .activate = activate_avx2, \
+  .encode_f16 = encode_f16_avx2, \
+  .encode_q8_0 = encode_q8_0_portable, \
+  .read = read_avx2, \
+  .multiply_add_peak = multiply_add_peak_avx512
+
+const ck_kernels kernels_avx512_vnni = {.name = "avx512vnni", AVX512_ROW};
+const ck_kernels kernels_amx = {
+  .name = "amx", AVX512_ROW,
+  .make_tiles = make_tiles_amx,
+  .panel_tiles = panel_tiles_amx,
+  .tile_peak = tile_peak_amx,
 };
 #endif

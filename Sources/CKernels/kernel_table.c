@@ -6,8 +6,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-static uint64_t enabled_state(void) {
-  uint32_t low, high;
+uint64_t ck_saved_states(void) {
+  uint32_t a, b, c, d, low, high;
+  // Leaf 1, ecx bit 27 (OSXSAVE): without it XGETBV is an invalid instruction.
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return 0;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (uint64_t)high << 32 | low;
 }
@@ -17,20 +19,26 @@ static int has_avx2(void) {
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
   uint32_t needed = 1u << 12 | 1u << 27 | 1u << 28 | 1u << 29; // FMA, OSXSAVE, AVX, F16C
-  if ((c & needed) != needed || (enabled_state() & 0x6) != 0x6) return 0;
+  if ((c & needed) != needed || (ck_saved_states() & 0x6) != 0x6) return 0;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 5 & 1);
 }
 
 static int has_avx512_vnni(void) {
   uint32_t a, b, c, d;
-  if (!has_avx2() || (enabled_state() & 0xe6) != 0xe6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  if (!has_avx2() || (ck_saved_states() & 0xe6) != 0xe6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
   uint32_t needed = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; // F, DQ, BW, VL
   return (b & needed) == needed && (c >> 11 & 1);
 }
 
-static const ck_kernels *const rows[CK_ISA_COUNT] = {&kernels_portable, &kernels_avx2, &kernels_avx512_vnni};
+static const ck_kernels *const rows[CK_ISA_COUNT] = {&kernels_portable, &kernels_avx2, &kernels_avx512_vnni, &kernels_amx};
 static int can_run(enum ck_isa isa) {
-  return isa == CK_PORTABLE || (isa == CK_AVX2 && has_avx2()) || (isa == CK_AVX512_VNNI && has_avx512_vnni());
+  switch (isa) {
+    case CK_PORTABLE: return 1;
+    case CK_AVX2: return has_avx2();
+    case CK_AVX512_VNNI: return has_avx512_vnni();
+    case CK_AMX: return ck_tile_grant(0) == CK_TILES_GRANTED;
+    default: return 0;
+  }
 }
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
@@ -57,7 +65,7 @@ static int can_run(enum ck_isa isa) { return isa == CK_PORTABLE; }
 int ck_isa_supported(enum ck_isa isa) { return isa < CK_ISA_COUNT && rows[isa] && can_run(isa); }
 const char *ck_isa_name(enum ck_isa isa) {
   static const char *const names[CK_ISA_COUNT] = {
-    "portable", "avx2", "avx512vnni", "neon", "neondotprod", "neoni8mm",
+    "portable", "avx2", "avx512vnni", "amx", "neon", "neondotprod", "neoni8mm",
   };
   return isa < CK_ISA_COUNT ? names[isa] : "unknown";
 }
@@ -107,8 +115,7 @@ void ck_run_matvec(const ck_kernels *kernels, int type, const void *weights, siz
 // Rows of one weight panel; each is decoded a chunk at a time. See the gemm files.
 enum { PANEL_ROWS = 64 };
 size_t ck_gemm_scratch_bytes(const ck_kernels *kernels) {
-  (void)kernels;
-  return GEMM_SCRATCH_BYTES;
+  return kernels->panel_tiles ? TILES_SCRATCH_BYTES : GEMM_SCRATCH_BYTES;
 }
 int64_t ck_gemm_row_step(const ck_kernels *kernels) { return kernels == &kernels_portable ? 1 : PANEL_ROWS; }
 

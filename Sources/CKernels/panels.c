@@ -126,6 +126,12 @@ void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void
   }
 }
 
+int ck_takes_tiles(const ck_kernels *kernels, int type, int64_t columns) {
+  if (!kernels->panel_tiles || columns % 32 || !ck_has_panels(type)) return 0;
+  return type != CK_F32 && type != CK_SPARSE_2_4 && type != CK_SPARSE_4_8;
+}
+size_t ck_tile_bytes(int64_t tokens, int64_t columns) { return (size_t)((tokens + 15) / 16 * 16 * columns * 2); }
+
 // 8-bit floats and sparse matrices have no loop for a few vectors.
 int ck_has_few(int type) {
   return ck_has_panels(type) && type != CK_FP8 && type != CK_SPARSE_2_4 && type != CK_SPARSE_4_8;

@@ -24,6 +24,9 @@ void panel_matvec_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void gemm_panels_avx512(const ck_panel_job *job, int64_t begin, int64_t end); // formats of floats
 void panel_few_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_gemm_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
+void make_tiles_amx(const float *x, int64_t stride, int64_t tokens, int64_t columns, uint16_t *tiles);
+void panel_tiles_amx(const ck_panel_job *job, int64_t begin, int64_t end);
+float tile_peak_amx(int64_t rounds, double *operations);
 #endif
 
 #endif

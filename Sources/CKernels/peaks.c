@@ -44,7 +44,7 @@ static int32_t integer_peak_avx2(int64_t rounds, double *operations) {
 
 int32_t ck_integer_peak(const ck_kernels *kernels, int64_t rounds, double *operations) {
 #if defined(__x86_64__)
-  if (kernels == &kernels_avx512_vnni) return integer_peak_avx512(rounds, operations);
+  if (kernels == &kernels_avx512_vnni || kernels == &kernels_amx) return integer_peak_avx512(rounds, operations);
   if (kernels == &kernels_avx2) return integer_peak_avx2(rounds, operations);
 #endif
   *operations = 0;

@@ -11,11 +11,16 @@
 enum { DECODE_CHUNK = 256 };
 // A thread's scratch of a product of many tokens: 64 rows of one decoded chunk, and 16 more before they are transposed.
 enum { GEMM_SCRATCH_BYTES = (64 + 16) * DECODE_CHUNK * 4 };
+// The same of a product by tiles: 512 columns of 128 rows in 16 bits, and the sums of 512 tokens with these rows.
+enum { TILES_SCRATCH_BYTES = 128 * 512 * 2 + 512 * 128 * 4 };
 
 extern const ck_kernels kernels_portable;
 #if defined(__x86_64__)
 extern const ck_kernels kernels_avx2;
 extern const ck_kernels kernels_avx512_vnni;
+extern const ck_kernels kernels_amx;
+// XCR0: the register states that the system saves; 0 where it cannot be asked.
+uint64_t ck_saved_states(void);
 
 void matvec_q4_k_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
                       int64_t end, int64_t columns);

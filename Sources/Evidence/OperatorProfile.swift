@@ -9,10 +9,16 @@ package struct OperatorProfile: Sendable, Equatable {
     package var readBytesPerSecond: Double
     package var floatOperationsPerSecond: Double
     package var integerOperationsPerSecond: Double
-    package init(readBytesPerSecond: Double, floatOperationsPerSecond: Double, integerOperationsPerSecond: Double) {
+    /// On 16-bit floats in tiles.
+    package var tileOperationsPerSecond: Double
+    package init(
+      readBytesPerSecond: Double, floatOperationsPerSecond: Double, integerOperationsPerSecond: Double,
+      tileOperationsPerSecond: Double = 0
+    ) {
       self.readBytesPerSecond = readBytesPerSecond
       self.floatOperationsPerSecond = floatOperationsPerSecond
       self.integerOperationsPerSecond = integerOperationsPerSecond
+      self.tileOperationsPerSecond = tileOperationsPerSecond
     }
   }
 
@@ -27,22 +33,24 @@ package struct OperatorProfile: Sendable, Equatable {
     package var bytes: Double
     package var floatOperations: Double
     package var integerOperations: Double
+    package var tileOperations: Double
     /// Whether the bytes come from memory rather than from a cache.
     package var readsMemory: Bool
 
     package init(
       name: String, seconds: Double, bytes: Double = 0, floatOperations: Double = 0, integerOperations: Double = 0,
-      readsMemory: Bool = false
+      tileOperations: Double = 0, readsMemory: Bool = false
     ) {
       self.name = name
       self.seconds = seconds
       self.bytes = bytes
       self.floatOperations = floatOperations
       self.integerOperations = integerOperations
+      self.tileOperations = tileOperations
       self.readsMemory = readsMemory
     }
 
-    package var operations: Double { floatOperations + integerOperations }
+    package var operations: Double { floatOperations + integerOperations + tileOperations }
     package var bytesPerSecond: Double? { rate(bytes) }
     package var operationsPerSecond: Double? { rate(operations) }
     private func rate(_ amount: Double) -> Double? { seconds > 0 && amount > 0 ? amount / seconds : nil }
@@ -54,7 +62,9 @@ package struct OperatorProfile: Sendable, Equatable {
       }
       let integers = max(limits.integerOperationsPerSecond, limits.floatOperationsPerSecond)
       let memory = bytes / limits.readBytesPerSecond
-      let arithmetic = floatOperations / limits.floatOperationsPerSecond + integerOperations / integers
+      let tiles = max(limits.tileOperationsPerSecond, limits.floatOperationsPerSecond)
+      let arithmetic =
+        floatOperations / limits.floatOperationsPerSecond + integerOperations / integers + tileOperations / tiles
       return memory >= arithmetic ? (.memory, memory / seconds) : (.arithmetic, arithmetic / seconds)
     }
   }
@@ -95,6 +105,7 @@ extension OperatorProfile {
         "readBytesPerSecond": .number(limits.readBytesPerSecond),
         "floatOperationsPerSecond": .number(limits.floatOperationsPerSecond),
         "integerOperationsPerSecond": .number(limits.integerOperationsPerSecond),
+        "tileOperationsPerSecond": .number(limits.tileOperationsPerSecond),
       ],
       "prefill": prefill.map(json) ?? .null, "decode": decode.map(json) ?? .null,
     ]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CKernels
+package import CostModel
 package import LanguageModel
 
 /// How a kernel set multiplies matrices in one format: what its dispatch does, in words.
@@ -16,6 +17,8 @@ package struct KernelPath: Sendable, Equatable {
     case integers
     /// 32-bit floats, to which the weights are widened in registers.
     case floats
+    /// 16-bit floats (bf16) on both sides, rounded once per product, and sums of 32 bits: tiles of AMX.
+    case tiles
     /// Blocks are decoded to 32-bit floats in a buffer and multiplied from there.
     case decoded
     /// The system's OpenBLAS.
@@ -66,7 +69,8 @@ extension KernelSet {
     if interleaves(type) {
       let product = KernelPath.Product(
         layout: .panels, arithmetic: ck_panel_input(type) == CK_INPUT_F32 ? .floats : .integers)
-      return KernelPath(format: format, decode: product, prefill: product, doubt: nil)
+      let prefill = takesTiles(type, columns: Self.wholeColumns) ? .init(layout: .panels, arithmetic: .tiles) : product
+      return KernelPath(format: format, decode: product, prefill: prefill, doubt: nil)
     }
     let isFloat = type == CK_F32.rawValue
     let single: KernelPath.Arithmetic =
@@ -78,9 +82,16 @@ extension KernelSet {
       prefill: .init(layout: .rows, arithmetic: batch), doubt: doubt)
   }
 
-  /// Whether products with a format multiply 8-bit integers.
-  package func usesIntegers(_ format: StorageFormat, isBatch: Bool) -> Bool {
-    guard case .block(let block) = format, let path = path(block) else { return false }
-    return (isBatch ? path.prefill : path.decode).arithmetic == .integers
+  /// A row length that every block divides, as of all matrices of common models.
+  private static let wholeColumns = 256
+
+  /// What products with a format compute with, as operators count their work.
+  package func arithmetic(_ format: StorageFormat, isBatch: Bool) -> OperatorWork.Arithmetic {
+    guard case .block(let block) = format, let path = path(block) else { return .floats }
+    switch (isBatch ? path.prefill : path.decode).arithmetic {
+    case .integers: return .integers
+    case .tiles: return .tiles
+    case .floats, .decoded, .library: return .floats
+    }
   }
 }

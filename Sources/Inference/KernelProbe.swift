@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CKernels
-internal import CostModel
+package import CostModel
 package import LanguageModel
 internal import ModelFiles
 package import Quantities
@@ -132,17 +132,18 @@ package final class KernelProbe {
     return region.count / 4096 * 4096
   }
 
-  /// Multiply-adds in the registers of every thread; the operations. Integers give none where the set has none.
-  package func multiplyAdds(ofIntegers: Bool, rounds: Int) -> Double {
+  /// Multiply-adds in the registers of every thread; the operations. Integers and tiles give none where the set has none.
+  package func multiplyAdds(of arithmetic: OperatorWork.Arithmetic, rounds: Int) -> Double {
     // The figure per call is the same for all threads; what they add up to is kept from being left out.
     let sums = buffers.floats(.logits)
     var operations = 0.0
     pool.run { thread in
       var own = 0.0
-      sums[thread] =
-        ofIntegers
-        ? Float(ck_integer_peak(kernels.row, Int64(rounds), &own))
-        : kernels.row.pointee.multiply_add_peak(Int64(rounds), &own)
+      switch arithmetic {
+      case .floats: sums[thread] = kernels.row.pointee.multiply_add_peak(Int64(rounds), &own)
+      case .integers: sums[thread] = Float(ck_integer_peak(kernels.row, Int64(rounds), &own))
+      case .tiles: sums[thread] = kernels.row.pointee.tile_peak?(Int64(rounds), &own) ?? 0
+      }
       if thread == 0 { operations = own * Double(pool.count) }
     }
     return operations

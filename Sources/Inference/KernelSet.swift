@@ -6,7 +6,7 @@ internal import CostModel
 package struct KernelSet: @unchecked Sendable {
   /// Of each architecture the best last, as in the kernels' own table.
   package enum Name: String, Sendable, CaseIterable {
-    case portable, avx2, avx512vnni, neon, neondotprod, neoni8mm
+    case portable, avx2, avx512vnni, amx, neon, neondotprod, neoni8mm
     /// The best of the others, with 32-bit products of many tokens from OpenBLAS.
     case openblas
 
@@ -37,9 +37,16 @@ package struct KernelSet: @unchecked Sendable {
   package init(_ name: Name) throws(LanguageRuntimeError) {
     let library = name == .openblas ? OpenBLAS.shared : nil
     guard let row = library == nil ? Self.row(name) : Self.best.row else {
-      throw .kernelsUnavailable(name.rawValue, available: Self.available)
+      throw .kernelsUnavailable(name.rawValue, available: Self.available, reason: Self.refusal(of: name))
     }
     self.init(name: name, row: row, openBLAS: library)
+  }
+
+  /// A set that this processor may not be able to run, for proofs under an emulator; nil where no binary of this
+  /// architecture holds it.
+  package init?(unchecked name: Name) {
+    guard let isa = Self.isa(name), let row = ck_kernels_for(isa) else { return nil }
+    self.init(name: name, row: row, openBLAS: nil)
   }
 
   /// The names of all sets that run here.
@@ -76,12 +83,34 @@ package struct KernelSet: @unchecked Sendable {
 
   /// The row of that name in the kernels' table, if this processor can run it.
   private static func row(_ name: Name) -> UnsafePointer<ck_kernels>? {
-    let isa = (0..<CK_ISA_COUNT.rawValue).map { ck_isa(rawValue: $0) }.first {
-      String(cString: ck_isa_name($0)) == name.rawValue
-    }
-    guard let isa, ck_isa_supported(isa) != 0 else { return nil }
+    guard let isa = isa(name), ck_isa_supported(isa) != 0 else { return nil }
     return ck_kernels_for(isa)
   }
+
+  private static func isa(_ name: Name) -> ck_isa? {
+    (0..<CK_ISA_COUNT.rawValue).map { ck_isa(rawValue: $0) }.first { String(cString: ck_isa_name($0)) == name.rawValue }
+  }
+}
+
+extension KernelSet {
+  /// Why a set whose instructions the processor has is not offered; nil for one that runs, or that the processor lacks.
+  package static func refusal(of name: Name) -> String? {
+    guard name == .amx else { return nil }
+    var code: Int32 = 0
+    return refusal(ck_tile_grant(&code), errno: code)
+  }
+
+  static func refusal(_ grant: ck_tile_grant, errno: Int32) -> String? {
+    switch grant {
+    case CK_TILES_UNSAVED: "the system does not save tile registers between threads"
+    case CK_TILES_REFUSED: "the system refuses this process the tile registers (error \(errno))"
+    case CK_TILES_WRONG: "a known product by tiles differs from that of AVX-512, so they are left alone"
+    default: nil
+    }
+  }
+
+  /// Whether many vectors are multiplied with rows of so many columns by tiles of 16-bit floats.
+  func takesTiles(_ type: Int32, columns: Int) -> Bool { ck_takes_tiles(row, type, Int64(columns)) != 0 }
 }
 
 extension KernelSet {
@@ -95,7 +124,8 @@ extension KernelSet {
     return tokens % Int(row.pointee.token_group) == 0 && tokens % Int(row.pointee.record_tokens) == 0
       && ck_record_bytes(row.pointee.record_tokens, Int64(tokens), 32) <= tokens * 32 * 4
       && ck_record_bytes(1, 1, 32) == QuantizedInputLayout.recordBytes
-      && ck_gemm_scratch_bytes(row) == RuntimeMemoryPlan.gemmScratchFloats * 4
+      && ck_gemm_scratch_bytes(row) <= RuntimeMemoryPlan.gemmScratchFloats * 4
+      && (1...512).allSatisfy { ck_tile_bytes($0, 32) <= (Int($0) + tokens - 1) / tokens * tokens * 32 * 4 }
       && ck_packed_bytes(row, Int64(tokens), 8) == tokens * 8 * 4
       && ck_attention_scratch_bytes(Int64(tokens), Int64(width)) == floats * 4
   }

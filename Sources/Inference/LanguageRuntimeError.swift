@@ -8,7 +8,8 @@ package enum LanguageRuntimeError: Error, Equatable, Sendable {
   case missingTensor(name: String, path: String)
   case wrongShape(tensor: String, expected: String, found: String)
   case rowsNotWhole(tensor: String, columns: Int, format: String)
-  case kernelsUnavailable(String, available: [String])
+  /// With the reason where the processor could run them.
+  case kernelsUnavailable(String, available: [String], reason: String? = nil)
   case outOfMemory(buffer: String, bytes: ByteCount, errno: Int32)
   case contextFull(limit: Int)
   case tokenOutOfRange(token: Int, vocabulary: Int)
@@ -45,7 +46,8 @@ extension LanguageRuntimeError: ExplainedError {
       "The tensor '\(tensor)' is \(found), but the model's shapes say \(expected)."
     case .rowsNotWhole(let tensor, let columns, let format):
       "The tensor '\(tensor)' has rows of \(columns), which blocks of \(format) do not divide."
-    case .kernelsUnavailable(let name, _): "This machine cannot run the kernels '\(name)'."
+    case .kernelsUnavailable(let name, _, let reason):
+      "This machine cannot run the kernels '\(name)'\(reason.map { ": \($0)" } ?? "")."
     case .outOfMemory(let buffer, let bytes, let code):
       "The system does not give \(bytes) for '\(buffer)' (error \(code))."
     case .contextFull(let limit): "The context of \(limit) tokens is full."
@@ -65,7 +67,7 @@ extension LanguageRuntimeError: ExplainedError {
       "Choose a GGUF format, such as q8_0 or q4_k_m; 'anprobe variants' lists what runs."
     case .missingTensor, .wrongShape, .rowsNotWhole:
       "The file may be damaged or of another model: fetch it again, or check its source."
-    case .kernelsUnavailable(_, let available): "Choose one of: \(available.joined(separator: ", "))."
+    case .kernelsUnavailable(_, let available, _): "Choose one of: \(available.joined(separator: ", "))."
     case .outOfMemory: "Close other programs, or choose a smaller model, variant or context."
     case .contextFull: "Give a larger --context, or generate fewer tokens."
     case .tokenOutOfRange: "Use the tokenizer of the same file."

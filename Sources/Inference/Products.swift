@@ -55,8 +55,14 @@ struct ProductPart {
     isInterleaved ? ck_panel_input(matrix.type) : ck_input_of(row, matrix.type)
   }
 
+  /// What a product of a few tokens reads, whose rows are interleaved.
+  var fewInput: ck_input { ck_panel_input(matrix.type) }
+
   /// What a product of many tokens reads: rows in the file's order are decoded to floats.
-  var gemmInput: ck_input { isInterleaved ? ck_panel_input(matrix.type) : CK_INPUT_F32 }
+  func manyInput(_ kernels: KernelSet) -> ck_input {
+    guard isInterleaved else { return CK_INPUT_F32 }
+    return kernels.takesTiles(matrix.type, columns: matrix.columns) ? CK_INPUT_TILES : ck_panel_input(matrix.type)
+  }
 
   var hasFew: Bool { isInterleaved && ck_has_few(matrix.type) != 0 }
 
@@ -121,14 +127,14 @@ package struct Products: @unchecked Sendable {
   /// Panels that are unpacked once for all of a few tokens, whose sums are those of one token alone.
   private func multiplyFew(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, _ parts: [ProductPart]) {
     guard !parts.isEmpty else { return }
-    if parts.contains(where: { $0.gemmInput == CK_INPUT_RECORDS }) {
+    if parts.contains(where: { $0.fewInput == CK_INPUT_RECORDS }) {
       let conversion = pool.clock?.begin()
       makeRecords(x, tokens: tokens, columns: columns, group: Int(ck_few_group(Int64(tokens))))
       if let conversion { pool.clock?.end(.conversion, conversion) }
     }
     forEachPiece(of: parts) { part, rows in
       let matrix = part.matrix
-      let input = part.gemmInput == CK_INPUT_F32 ? UnsafeRawPointer(x) : UnsafeRawPointer(packed)
+      let input = part.fewInput == CK_INPUT_F32 ? UnsafeRawPointer(x) : UnsafeRawPointer(packed)
       var job = ck_panel_job(
         type: matrix.type, panels: matrix.address, input: input, tokens: Int64(tokens),
         columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil)
@@ -188,15 +194,16 @@ package struct Products: @unchecked Sendable {
       }
       parts.removeAll { $0.matrix.type == CK_F32.rawValue }
     }
-    // Both forms of the input take the same buffer, one after the other.
-    for input in [CK_INPUT_F32, CK_INPUT_RECORDS] {
-      let readers = parts.filter { $0.gemmInput == input }
+    // All forms of the input take the same buffer, one after the other.
+    for input in [CK_INPUT_F32, CK_INPUT_RECORDS, CK_INPUT_TILES] {
+      let readers = parts.filter { $0.manyInput(kernels) == input }
       guard !readers.isEmpty else { continue }
       let conversion = pool.clock?.begin()
-      if input == CK_INPUT_F32 {
-        pack(x, tokens: tokens, columns: columns)
-      } else {
+      switch input {
+      case CK_INPUT_RECORDS:
         makeRecords(x, tokens: tokens, columns: columns, group: Int(kernels.row.pointee.record_tokens))
+      case CK_INPUT_TILES: makeTiles(x, tokens: tokens, columns: columns)
+      default: pack(x, tokens: tokens, columns: columns)
       }
       if let conversion { pool.clock?.end(.conversion, conversion) }
       for part in readers { multiply(part, tokens: tokens) }
@@ -251,6 +258,22 @@ package struct Products: @unchecked Sendable {
     }
   }
 
+  /// Groups of sixteen tokens in pieces of columns, as above.
+  private func makeTiles(_ x: UnsafePointer<Float>, tokens: Int, columns: Int) {
+    let (group, piece) = (16, 1024)
+    let pieces = (columns + piece - 1) / piece
+    pool.forEachChunk(of: (tokens + group - 1) / group * pieces, grain: 1) { _, items in
+      packed.withMemoryRebound(to: UInt16.self, capacity: 1) { tiles in
+        for item in items {
+          let (own, start) = (item / pieces, item % pieces * piece)
+          kernels.row.pointee.make_tiles(
+            x + own * group * columns + start, Int64(columns), Int64(tokens - own * group),
+            Int64(min(piece, columns - start)), tiles + (own * columns + start) * group)
+        }
+      }
+    }
+  }
+
   private func multiply(_ part: ProductPart, tokens: Int) {
     let step = Int(ck_gemm_row_step(kernels.row))
     let panels = max(1, part.rows.count / (pool.count * 4) / step)
@@ -267,7 +290,9 @@ package struct Products: @unchecked Sendable {
       var job = ck_panel_job(
         type: matrix.type, panels: matrix.address, input: packed, tokens: Int64(tokens),
         columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: scratch)
-      kernels.row.pointee.panel_gemm(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+      let usesTiles = part.manyInput(kernels) == CK_INPUT_TILES
+      let multiply = usesTiles ? kernels.row.pointee.panel_tiles : kernels.row.pointee.panel_gemm
+      multiply?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
     } else {
       var job = ck_gemm(
         weights: matrix.address, row_bytes: matrix.rowBytes, decode: ck_decoder_of(kernels.row, matrix.type),

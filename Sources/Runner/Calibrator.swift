@@ -119,11 +119,14 @@ package struct Calibrator {
   /// Multiply-adds in registers: what no product can exceed.
   private func peaks(_ probe: KernelProbe, _ samples: inout RateSamples) {
     progress("multiplying in registers")
-    for (operation, ofIntegers) in [(Calibration.Rate.Operation.floatPeak, false), (.integerPeak, true)] {
+    let peaks: [(Calibration.Rate.Operation, OperatorWork.Arithmetic)] = [
+      (.floatPeak, .floats), (.integerPeak, .integers),
+    ]
+    for (operation, arithmetic) in peaks {
       for _ in 0..<plan.repeats {
         var operations = 0.0
         let seconds = Timing.seconds {
-          operations = probe.multiplyAdds(ofIntegers: ofIntegers, rounds: plan.peakRounds)
+          operations = probe.multiplyAdds(of: arithmetic, rounds: plan.peakRounds)
         }
         if operations > 0 { samples.add(.init(operation), operations / seconds) }
       }

@@ -33,7 +33,7 @@ struct OperatorTally {
       return OperatorProfile.Row(
         name: pass.rawValue, seconds: times[pass] / Double(tokens), bytes: amount.bytes * share,
         floatOperations: amount.floatOperations * share, integerOperations: amount.integerOperations * share,
-        readsMemory: pass.readsMemory)
+        tileOperations: amount.tileOperations * share, readsMemory: pass.readsMemory)
     }
     return OperatorProfile.Phase(tokens: sampleTokens, seconds: seconds / Double(tokens), rows: rows)
   }
@@ -53,7 +53,8 @@ extension OperatorProfile.Limits {
     }
     return OperatorProfile.Limits(
       readBytesPerSecond: best { Double(probe.read()) },
-      floatOperationsPerSecond: best { probe.multiplyAdds(ofIntegers: false, rounds: plan.peakRounds) },
-      integerOperationsPerSecond: best { probe.multiplyAdds(ofIntegers: true, rounds: plan.peakRounds) })
+      floatOperationsPerSecond: best { probe.multiplyAdds(of: .floats, rounds: plan.peakRounds) },
+      integerOperationsPerSecond: best { probe.multiplyAdds(of: .integers, rounds: plan.peakRounds) },
+      tileOperationsPerSecond: best { probe.multiplyAdds(of: .tiles, rounds: plan.peakRounds) })
   }
 }

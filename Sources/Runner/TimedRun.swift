@@ -147,7 +147,7 @@ struct TimedRun {
     var workload = request.workload
     workload.promptTokens = promptTokens
     workload.generatedTokens = decodeTokens
-    let work = OperatorWork(request.model, workload, usesIntegers: session.kernels.usesIntegers)
+    let work = OperatorWork(request.model, workload, arithmetic: session.kernels.arithmetic)
     return OperatorProfile(
       prefill: prefillTally.phase(work.prefill, ofTokens: promptTokens, sampleTokens: promptTokens),
       decode: decodeTally.phase(work.decode, ofTokens: 1, sampleTokens: decodeTokens), limits: limits)

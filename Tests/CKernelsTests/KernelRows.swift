@@ -2,8 +2,8 @@
 import CKernels
 import TestSupport
 
-/// One row of the kernel table.
-struct KernelRow {
+/// One row of the kernel table, which nobody writes.
+struct KernelRow: @unchecked Sendable {
   let name: String
   let row: UnsafePointer<ck_kernels>
 }

@@ -18,7 +18,7 @@ import Testing
     let model = try variant.applied(to: Fixture.model(name))
     let shared = ModelWork(model.architecture, Workload())
     let parts = VariantWork(CompressionVariant.original.summary(of: TensorCensus(model)), shared)
-    return (model, parts, shared, OperatorWork(model, Workload()) { _, _ in inIntegers })
+    return (model, parts, shared, OperatorWork(model, Workload()) { _, _ in inIntegers ? .integers : .floats })
   }
 
   /// What an operator reads beside weights.

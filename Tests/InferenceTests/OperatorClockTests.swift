@@ -118,7 +118,9 @@ import Testing
       for format in BlockFormat.allCases {
         guard let path = set.path(format), path.decode.layout == .panels else { continue }
         #expect(path.decode.arithmetic == ([.f32, .f16, .bf16].contains(format) ? .floats : .integers))
-        #expect(path.prefill == path.decode)
+        let usesTiles = set.name == .amx && format != .f32
+        #expect(path.prefill.layout == .panels)
+        #expect(path.prefill.arithmetic == (usesTiles ? .tiles : path.decode.arithmetic))
         #expect(path.doubt == nil)
       }
       #expect(try #require(set.path(.iq2_xs)).doubt == .noPanels)
@@ -135,6 +137,6 @@ import Testing
     let half = try #require(RuntimeFormat.keptRows(permille: 500, columns: 2048))
     let kept = try #require(set.path(half))
     #expect(kept.decode.arithmetic == .floats && kept.prefill.arithmetic == .decoded && kept.doubt == .keptRows)
-    #expect(set.usesIntegers(.block(.q8_0), isBatch: true) == false)
+    #expect(set.arithmetic(.block(.q8_0), isBatch: true) == .floats)
   }
 }

@@ -13,10 +13,20 @@ enum ck_isa {
   CK_PORTABLE = 0,
   CK_AVX2 = 1,
   CK_AVX512_VNNI = 2,
-  CK_NEON = 3,         // Armv8.0
-  CK_NEON_DOTPROD = 4, // FEAT_DotProd: sums of four products of bytes
-  CK_NEON_I8MM = 5,    // and FEAT_I8MM: products of two rows with two tokens
-  CK_ISA_COUNT = 6
+  CK_AMX = 3,          // and AMX: prompts by tiles of 16-bit floats
+  CK_NEON = 4,         // Armv8.0
+  CK_NEON_DOTPROD = 5, // FEAT_DotProd: sums of four products of bytes
+  CK_NEON_I8MM = 6,    // and FEAT_I8MM: products of two rows with two tokens
+  CK_ISA_COUNT = 7
+};
+
+// Whether this process may multiply by tiles, or what stands against it.
+enum ck_tile_grant {
+  CK_TILES_GRANTED = 0,
+  CK_TILES_ABSENT = 1,  // the processor has no AMX with bf16, or not beside AVX-512 VNNI
+  CK_TILES_UNSAVED = 2, // the system does not save tiles between threads
+  CK_TILES_REFUSED = 3, // the system refuses this process the permission
+  CK_TILES_WRONG = 4    // a known product came out wrong
 };
 
 // One input vector in the forms that the formats multiply with; a matvec reads the form that its table entry names.
@@ -30,7 +40,9 @@ typedef struct {
   const int16_t *sums256;   // [columns / 16]  Σ q256 of 16 elements
 } ck_activations;
 
-enum ck_input { CK_INPUT_F32 = 0, CK_INPUT_BLOCKS_32 = 1, CK_INPUT_BLOCKS_256 = 2, CK_INPUT_RECORDS = 3 };
+enum ck_input {
+  CK_INPUT_F32 = 0, CK_INPUT_BLOCKS_32 = 1, CK_INPUT_BLOCKS_256 = 2, CK_INPUT_RECORDS = 3, CK_INPUT_TILES = 4
+};
 
 // Blocks to floats; elements is a multiple of the format's block.
 typedef void (*ck_decoder)(const void *blocks, float *out, int64_t elements);
@@ -132,6 +144,13 @@ typedef struct {
   // floats the vectors themselves. Null for a set that has only the other two.
   void (*panel_few)(const ck_panel_job *job, int64_t begin, int64_t end);
 
+  // Products of many tokens by tiles, of the types that ck_takes_tiles names. Inputs are rounded to 16-bit floats (bf16)
+  // in groups of sixteen tokens, those beyond the last one zeros: a group of `columns` takes 32 bytes per column, each 32
+  // columns sixteen rows of a token. Null for a set without tiles.
+  void (*make_tiles)(const float *x, int64_t stride, int64_t tokens, int64_t columns, uint16_t *tiles);
+  void (*panel_tiles)(const ck_panel_job *job, int64_t begin, int64_t end);
+  float (*tile_peak)(int64_t rounds, double *operations); // registers only
+
   void (*quantize_32)(const float *x, int64_t n, int8_t *q, float *d, float *s);
   void (*quantize_256)(const float *x, int64_t n, int8_t *q, float *d, int16_t *sums);
 
@@ -156,6 +175,12 @@ int ck_isa_supported(enum ck_isa isa);
 const char *ck_isa_name(enum ck_isa isa);
 // The row of an instruction set; the caller has asked ck_isa_supported. Null for a row that this architecture lacks.
 const ck_kernels *ck_kernels_for(enum ck_isa isa);
+// Asks the system for tiles, multiplies a known product by them and remembers what came of it: the first call takes
+// about a millisecond, all others give its answer. code is the system's error where it refused, or 0.
+enum ck_tile_grant ck_tile_grant(int *code);
+// That product by itself, on a thread that may use tiles: 1 when its sums equal those of AVX-512, 0 when not, -1 without
+// memory for it.
+int ck_tiles_are_right(void);
 
 // Runs the matvec of a type: its own kernel, or the one that decodes. type has a decoder or is one of kept rows.
 void ck_run_matvec(const ck_kernels *kernels, int type, const void *weights, size_t row_bytes, const ck_activations *x,
@@ -191,6 +216,9 @@ void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void
 int ck_has_few(int type);
 int64_t ck_few_group(int64_t tokens);
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns);
+// Whether rows of so many columns of the type are multiplied by tiles, and the size of their input.
+int ck_takes_tiles(const ck_kernels *kernels, int type, int64_t columns);
+size_t ck_tile_bytes(int64_t tokens, int64_t columns);
 
 // Multiplies and adds 8-bit integers in registers; operations is 0 for a row without such instructions. Gives their sum.
 int32_t ck_integer_peak(const ck_kernels *kernels, int64_t rounds, double *operations);

@@ -45,8 +45,9 @@ extension RuntimeMemoryPlan {
   /// Inputs are packed in groups of 4, 6 or 12 tokens, by kernel set; twelve holds them all, and the records of groups of
   /// eight, which take less than half of the floats.
   package static let packedTokenGroup = 12
-  /// Floats of one thread's decoded weight panel: 64 rows and 16 more of 256 columns (the kernels' `ck_gemm`).
-  package static let gemmScratchFloats = (64 + 16) * 256
+  /// Floats of one thread's unpacked weights, by kernel set: 64 rows and 16 more of 256 columns, or for tiles 128 rows of
+  /// 512 columns in 16 bits and these rows' sums with 512 tokens, which take more.
+  package static let gemmScratchFloats = 128 * 512 / 2 + 512 * 128
   /// Positions that attention decodes at a time, and floats that each query keeps besides (`ck_attention`).
   package static let attentionTile = 32
   package static let attentionStateFloats = 16

@@ -10,23 +10,27 @@ package struct OperatorWork: Sendable {
   package struct Amount: Sendable, Equatable {
     /// Weights and cached keys and values; of operators that read no memory the activations that pass through.
     package var bytes = 0.0
-    /// Operations on 32-bit floats, and on 8-bit integers.
+    /// Operations on 32-bit floats, on 8-bit integers, and on 16-bit floats in tiles.
     package var floatOperations = 0.0
     package var integerOperations = 0.0
-    package var operations: Double { floatOperations + integerOperations }
+    package var tileOperations = 0.0
+    package var operations: Double { floatOperations + integerOperations + tileOperations }
 
     package init() {}
   }
+
+  /// What the kernels multiply weights with.
+  package enum Arithmetic: Sendable, CaseIterable { case floats, integers, tiles }
 
   /// One token in the middle of the generation.
   package private(set) var decode: [PassOperator: Amount] = [:]
   /// The whole prompt.
   package private(set) var prefill: [PassOperator: Amount] = [:]
 
-  /// - Parameter usesIntegers: whether the kernels multiply 8-bit integers with a format, for one token or for many.
+  /// - Parameter arithmetic: what the kernels multiply a format with, for one token or for many.
   package init(
     _ model: LanguageModelDescription, _ workload: Workload,
-    usesIntegers: (_ format: StorageFormat, _ isBatch: Bool) -> Bool
+    arithmetic: (_ format: StorageFormat, _ isBatch: Bool) -> Arithmetic
   ) {
     let work = ModelWork(model.architecture, workload)
     let tensors = model.inventory.tensors
@@ -35,7 +39,7 @@ package struct OperatorWork: Sendable {
       work, hasHead: tensors.contains { $0.role == .outputHead },
       embeddingElements: embeddings.reduce(0) { $0 + $1.elements })
     for tensor in tensors {
-      addWeights(tensor, shares, work, usesIntegers(tensor.format, false), usesIntegers(tensor.format, true))
+      addWeights(tensor, shares, work, arithmetic(tensor.format, false), arithmetic(tensor.format, true))
     }
     for table in embeddings { decode[.embedding, default: Amount()].bytes += Self.rowBytes(table) }
     prefill[.embedding, default: Amount()].bytes = (decode[.embedding]?.bytes ?? 0) * work.promptTokens
@@ -48,8 +52,8 @@ package struct OperatorWork: Sendable {
   }
 
   private mutating func addWeights(
-    _ tensor: TensorDescription, _ shares: TokenShares, _ work: ModelWork, _ stepInIntegers: Bool,
-    _ batchInIntegers: Bool
+    _ tensor: TensorDescription, _ shares: TokenShares, _ work: ModelWork, _ step: Arithmetic,
+    _ batch: Arithmetic
   ) {
     let tensorClass = TensorClass(tensor.role)
     let share = shares.of(tensorClass)
@@ -57,25 +61,25 @@ package struct OperatorWork: Sendable {
     let reader = tensorClass == .embedding ? .logits : PassOperator(tensor.role)
     let operations = tensor.isVector ? 0 : 2 * Double(tensor.elements) * share
     let bytes = tensor.bytes.magnitude * share
-    decode[reader, default: Amount()].add(bytes: bytes, operations: operations, inIntegers: stepInIntegers)
+    decode[reader, default: Amount()].add(bytes: bytes, operations: operations, in: step)
     // Only the last token's logits are asked for.
     guard reader != .logits else {
-      return prefill[reader, default: Amount()].add(bytes: bytes, operations: operations, inIntegers: stepInIntegers)
+      return prefill[reader, default: Amount()].add(bytes: bytes, operations: operations, in: step)
     }
     let visited = tensorClass == .routedExperts ? work.expertShare(tokens: work.batch) : share
     prefill[reader, default: Amount()].add(
       bytes: tensor.bytes.magnitude * visited * work.chunks, operations: operations * work.promptTokens,
-      inIntegers: batchInIntegers)
+      in: batch)
   }
 
   private mutating func addAttention(_ architecture: ModelArchitecture, _ work: ModelWork) {
     decode[.attention, default: Amount()].add(
-      bytes: work.cacheBytesRead, operations: work.attentionOperations, inIntegers: false)
+      bytes: work.cacheBytesRead, operations: work.attentionOperations, in: .floats)
     var prompt = work.workload
     prompt.generatedTokens = 0
     prefill[.attention, default: Amount()].add(
       bytes: ModelWork(architecture, prompt).cacheBytesRead, operations: work.promptAttentionOperations,
-      inIntegers: false)
+      in: .floats)
   }
 
   private mutating func addActivations(_ work: ModelWork) {
@@ -91,9 +95,13 @@ package struct OperatorWork: Sendable {
 }
 
 extension OperatorWork.Amount {
-  fileprivate mutating func add(bytes: Double, operations: Double, inIntegers: Bool) {
+  fileprivate mutating func add(bytes: Double, operations: Double, in arithmetic: OperatorWork.Arithmetic) {
     self.bytes += bytes
-    if inIntegers { integerOperations += operations } else { floatOperations += operations }
+    switch arithmetic {
+    case .floats: floatOperations += operations
+    case .integers: integerOperations += operations
+    case .tiles: tileOperations += operations
+    }
   }
 }
 

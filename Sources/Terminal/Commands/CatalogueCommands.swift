@@ -3,6 +3,7 @@ import ArgumentParser
 import Compression
 import CostModel
 import Hardware
+import Inference
 import JSONText
 import Planning
 import Profiles
@@ -70,7 +71,7 @@ struct VariantsCommand: ParsableCommand {
   @Argument(help: "The model whose bits per weight and losses are shown.") var model = "llama-3-8b"
   @Option(
     defaultAsFlag: KernelPathsFace.best,
-    help: ArgumentHelp("Show the kernels of each format: portable, avx2, avx512vnni or openblas.", valueName: "set"))
+    help: ArgumentHelp("Show the kernels of each format: \(KernelSet.Name.list).", valueName: "set"))
   var kernels: String?
   @Flag(inversion: .prefixedNo, help: "With --kernels: of weights in the order that the kernels read fastest.")
   var repack = true

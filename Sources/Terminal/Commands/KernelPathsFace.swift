@@ -30,8 +30,17 @@ struct KernelPathsFace {
     }
     return [
       .init("kernelSet", .string(set.name.rawValue)),
-      .init("available", .array(KernelSet.available.map { .string($0) })), .init("formats", .array(rows)),
+      .init("available", .array(KernelSet.available.map { .string($0) })),
+      .init(
+        "refused",
+        .array(Self.refusals.map { ["kernelSet": .string($0.name), "reason": .string($0.reason)] })),
+      .init("formats", .array(rows)),
     ]
+  }
+
+  /// Sets whose instructions are here and that do not run all the same.
+  private static var refusals: [(name: String, reason: String)] {
+    KernelSet.Name.allCases.compactMap { name in KernelSet.refusal(of: name).map { (name.rawValue, $0) } }
   }
 
   private static func json(_ product: KernelPath.Product) -> JSON {
@@ -40,8 +49,9 @@ struct KernelPathsFace {
 
   func show(_ console: Console) {
     console.answer([
-      "\(set.name.rawValue) kernels, of \(KernelSet.available.joined(separator: ", ")) that run here", "",
+      "\(set.name.rawValue) kernels, of \(KernelSet.available.joined(separator: ", ")) that run here"
     ])
+    console.answer(Self.refusals.map { "Not \($0.name): \($0.reason)." } + [""])
     var table = TextTable([
       ("FORMAT", .left), ("BLOCK", .right), ("BITS/W", .right), ("DECODE", .left), ("PREFILL", .left),
       ("WHY SLOW", .left),
@@ -58,6 +68,7 @@ struct KernelPathsFace {
     let doubts = Dictionary(grouping: paths.compactMap(\.doubt)) { $0 }.keys.sorted { $0.rawValue < $1.rawValue }
     console.answer(
       ["", "Panels: sixteen rows side by side; rows: the file's order. Integers: 8 bits on both sides."]
+        + (paths.contains { $0.prefill.arithmetic == .tiles } ? ["Tiles: 16-bit floats (bf16) on both sides."] : [])
         + doubts.map { "\($0.rawValue.replacing("-", with: " ")): \($0.sentence)." })
   }
 

@@ -24,9 +24,12 @@ struct ProfileFace {
     let integers =
       limits.integerOperationsPerSecond > 0
       ? " and \(OperationRate(magnitude: limits.integerOperationsPerSecond)) on 8-bit integers" : ""
+    let tiles =
+      limits.tileOperationsPerSecond > 0
+      ? " and \(OperationRate(magnitude: limits.tileOperationsPerSecond)) on 16-bit floats in tiles" : ""
     return
       "Limits of this machine, measured now: \(Bandwidth(magnitude: limits.readBytesPerSecond)) from memory; "
-      + "\(OperationRate(magnitude: limits.floatOperationsPerSecond)) on 32-bit floats\(integers) from registers."
+      + "\(OperationRate(magnitude: limits.floatOperationsPerSecond)) on 32-bit floats\(integers)\(tiles) from registers."
   }
 
   private func table(_ phase: OperatorProfile.Phase) -> TextTable {

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiles of AMX (Intel SDM volume 1, chapter 18) as the kernels use them: eight registers of 16 rows of 64 bytes, all of
+// them whole, so that one configuration serves every product. A tile holds 16 × 32 16-bit floats or 16 × 16 floats.
+#ifndef ANPROBE_TILES_H
+#define ANPROBE_TILES_H
+#include <immintrin.h>
+#include <stdint.h>
+
+enum {
+  TILE_SIDE = 16,                         // rows; floats in a row
+  TILE_DEPTH = 32,                        // 16-bit floats in a row: the columns that one product sums
+  TILE_STRIDE = 64,                       // bytes of a row
+  TILE_BYTES = TILE_SIDE * TILE_STRIDE,
+};
+
+typedef struct {
+  uint8_t palette, start_row, reserved[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+} tile_shapes;
+_Static_assert(sizeof(tile_shapes) == 64, "the operand of LDTILECFG");
+
+#define TILES_TARGET "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,amx-tile,amx-bf16"
+
+// A thread's tiles are its own: each job configures them and gives them back, since a thread that holds none costs the
+// system no state to save. The process has been granted tiles (amx.c).
+static inline __attribute__((target("amx-tile"))) void begin_tiles(void) {
+  static const tile_shapes shapes = {
+    .palette = 1,
+    .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+    .rows = {16, 16, 16, 16, 16, 16, 16, 16},
+  };
+  _tile_loadconfig(&shapes);
+}
+static inline __attribute__((target("amx-tile"))) void end_tiles(void) { _tile_release(); }
+
+#endif
