@@ -60,14 +60,19 @@ def ours(run, part, path):
     kernels = [] if part.kernels == "best" else ["--kernels", part.kernels]
     common = ["--threads", str(part.threads), *kernels, "--json"]
     if part.case.is_load:
-        start = time.perf_counter()
-        run.anprobe("generate", str(path), "--prompt", "", "--tokens", "1", "--context", "64", *common)
-        return {"load": time.perf_counter() - start}
+        return {"load": rival.second(lambda: timed(
+            lambda: run.anprobe("generate", str(path), "--prompt", "", "--tokens", "1", "--context", "64", *common)))}
     answer = run.anprobe(
         "measure", str(path), "--full", "--prompt", str(part.case.prompt), "--generate", str(part.case.generated),
         "--context", str(part.case.prompt + part.case.generated), "--samples", "1", *common)
     rates = {phase: answer[phase]["tokensPerSecond"]["median"] for phase in ("prefill", "decode")}
     return rates | {"peak": answer["peakResidentBytes"]["value"]}
+
+
+def timed(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def theirs(part, path):
@@ -181,6 +186,7 @@ def sections(run, table, options):
         f"{', '.join(sorted({record['rival'] for record in records}))}; files of random weights. The last but one column "
         "is the weights' bytes per second over the read limit of so many threads. From a start to the first token: ours "
         "is a whole process with its tokenizer, with weights repacked; llama.cpp's counts from the call that loads, once "
-        "reading the file into memory, once mapping it; the file lies in the page cache.")
+        "reading the file into memory, once mapping it; the file lies in the page cache, and each figure is the second of "
+        "two loads in a row.")
     head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of read limit", "rounds")
     yield table(head, [row for record in records for row in rows_of(record, limits)])
