@@ -14,6 +14,7 @@ package enum LanguageRuntimeError: Error, Equatable, Sendable {
   case contextFull(limit: Int)
   case tokenOutOfRange(token: Int, vocabulary: Int)
   case threadsUnavailable(errno: Int32)
+  case cannotShift(reason: String)
   /// A draft model whose tokens stand for other texts.
   case foreignDraft(token: Int)
 }
@@ -31,6 +32,7 @@ extension LanguageRuntimeError: ExplainedError {
     case .contextFull: "context_full"
     case .tokenOutOfRange: "token_out_of_range"
     case .threadsUnavailable: "threads_unavailable"
+    case .cannotShift: "context_shift"
     case .foreignDraft: "draft_vocabulary"
     }
   }
@@ -54,6 +56,7 @@ extension LanguageRuntimeError: ExplainedError {
     case .tokenOutOfRange(let token, let vocabulary):
       "The token \(token) is outside of the vocabulary of \(vocabulary)."
     case .threadsUnavailable(let code): "The system does not give another thread (error \(code))."
+    case .cannotShift(let reason): "The model's context cannot be shifted: \(reason)."
     case .foreignDraft(let token):
       "The draft model cannot propose tokens for this model: token \(token) is not the same text in both vocabularies."
     }
@@ -72,6 +75,7 @@ extension LanguageRuntimeError: ExplainedError {
     case .contextFull: "Give a larger --context, or generate fewer tokens."
     case .tokenOutOfRange: "Use the tokenizer of the same file."
     case .threadsUnavailable: "Run with fewer threads (--threads), or raise the limit of processes."
+    case .cannotShift: "Generate without --context-shift, with a larger --context, or keep fewer tokens (--keep)."
     case .foreignDraft: "Take a smaller model of the same family as the draft, or '--draft lookup'."
     }
   }

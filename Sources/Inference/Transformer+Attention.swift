@@ -47,8 +47,7 @@ extension Transformer {
       let factor = 1 + growth.scale * log(1 + (Double(position) / growth.length).rounded(.down))
       ck_scale(queries, Float(factor), Int64(attention.query.matrix.rows))
     }
-    if shape.isRotated, rules.distanceBias == nil {
-      let table = shape.window == nil ? rope : windowRope ?? rope
+    if let table = rotation(of: shape) {
       for head in 0..<shape.heads { rotate(queries + head * shape.keyWidth, row, table) }
       for head in 0..<shape.keyValueHeads { rotate(keys + head * shape.keyWidth, row, table) }
     }
@@ -72,6 +71,12 @@ extension Transformer {
       normalise(x + start, own, width: norm.width, into: x + start)
     }
     return x
+  }
+
+  /// The table that turns a layer's queries and keys; nil where nothing turns them.
+  func rotation(of shape: Attention) -> RopeTable? {
+    guard shape.isRotated, rules.distanceBias == nil else { return nil }
+    return shape.window == nil ? rope : windowRope ?? rope
   }
 
   func rotate(_ head: UnsafeMutablePointer<Float>, _ row: Int, _ table: RopeTable) {

@@ -31,6 +31,8 @@ package struct GeneratingOptions: Sendable {
   package var draft: DraftReference?
   /// A file that keeps a text's cache from run to run; only for one text at a time.
   package var promptCache: String?
+  /// Tokens that a full context keeps of its beginning to go on; nil ends the text there.
+  package var keptTokens: Int?
 
   package init(
     prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
@@ -86,7 +88,8 @@ extension PlanningSession {
     let prompt = try tokens(of: options.prompt, in: tokenizer, path: path).tokens
     return try withSession(of: path, options) { session, drafter in
       let generator = TextGenerator(
-        session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler), drafter: drafter)
+        session: session, tokenizer: tokenizer, sampler: Sampler(options.sampler), drafter: drafter,
+        keptTokens: options.keptTokens)
       let cache = options.promptCache
       if let cache, FileManager.default.fileExists(atPath: cache) { try session.loadCache(from: cache) }
       onStart()
@@ -111,8 +114,9 @@ extension PlanningSession {
       return Sampler(settings)
     }
     return try withSession(of: path, options) { session, _ in
-      try BatchGenerator(session: session, tokenizer: tokenizer, tokensPerPass: Self.tokensPerPass).generate(
-        inputs, count: options.count, samplers: samplers, isCancelled: isCancelled, onResult: onResult)
+      try BatchGenerator(
+        session: session, tokenizer: tokenizer, tokensPerPass: Self.tokensPerPass, keptTokens: options.keptTokens
+      ).generate(inputs, count: options.count, samplers: samplers, isCancelled: isCancelled, onResult: onResult)
     }
   }
 

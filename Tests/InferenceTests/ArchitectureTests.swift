@@ -29,11 +29,12 @@ import Testing
   }
 
   private func session(
-    _ file: ModelFile, _ pool: ThreadPool, _ kernels: KernelSet, format: KeyValueFormat = .f32
+    _ file: ModelFile, _ pool: ThreadPool, _ kernels: KernelSet, format: KeyValueFormat = .f32, microBatch: Int = 32
   ) throws -> InferenceSession {
     try InferenceSession(
       architecture: file.description.architecture, weights: try #require(file.weights),
-      workload: Workload(contextTokens: 256, keyValueFormat: format, microBatch: 32), kernels: kernels, pool: pool)
+      workload: Workload(contextTokens: 256, keyValueFormat: format, microBatch: microBatch), kernels: kernels,
+      pool: pool)
   }
 
   @Test(arguments: GoldenModel.names(.architectures))
@@ -50,6 +51,26 @@ import Testing
           let distance = relativeDistance(try session.logits(after: tokens), expected)
           #expect(distance < limit, "\(kernels.name), step \(index)")
         }
+      }
+    }
+  }
+
+  @Test(arguments: ["gemma-2", "gemma-3", "gpt-oss", "olmo3", "command-r7b"], [1, 3])
+  func `logits equal the reference's where windows have left the prompt's beginning behind`(
+    name: String, microBatch: Int
+  ) throws {
+    let golden = try GoldenModel(name)
+    let folder = try TemporaryFolder()
+    let file = try golden.open(in: folder)
+    let limit = bound(file.description.architecture, file.description.inventory)
+    try withPool(2) { pool in
+      let session = try session(file, pool, .best, microBatch: microBatch)
+      // A window of four, and a pass.
+      #expect(session.plan.cache.layers.contains { $0.rows == 3 + microBatch })
+      for (index, expected) in golden.logits.enumerated() {
+        let tokens = index == 0 ? golden.prompt : [golden.steps[index - 1]]
+        let distance = relativeDistance(try session.logits(after: tokens), expected)
+        #expect(distance < limit, "step \(index)")
       }
     }
   }

@@ -118,6 +118,21 @@ import Testing
     }
   }
 
+  @Test func `a text goes on behind a full context where that is asked for`() throws {
+    let arguments = [
+      "generate", storiesFile, "--prompt", "Once upon a time", "--temperature", "0", "--context", "32", "--tokens",
+      "90",
+      "--json",
+    ]
+    let ended = try Program.run(arguments).json()
+    let shifted = try Program.run(arguments + ["--context-shift", "--keep", "2"]).json()
+    #expect(ended["stop"]?.stringValue == "context-full" && ended["contextShifts"]?.intValue == 0)
+    #expect(shifted["stop"]?.stringValue == "length" && shifted["tokens"]?.arrayValue?.count == 90)
+    #expect(try #require(shifted["contextShifts"]?.intValue) > 2)
+    let count = try #require(ended["tokens"]?.arrayValue?.count)
+    #expect(shifted["tokens"]?.arrayValue?.prefix(count) == ended["tokens"]?.arrayValue?[...])
+  }
+
   @Test func `a prompt that a file holds does not run again, and the text is the same`() throws {
     try Program.with { program in
       let file = program.dataHome.appendingPathComponent("story.cache").path

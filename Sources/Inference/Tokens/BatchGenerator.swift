@@ -10,9 +10,15 @@ package struct BatchGenerator {
   private let tokenizer: Tokenizer
   /// The most tokens of one pass.
   private let tokensPerPass: Int
+  private let keptTokens: Int?
 
-  /// - Parameter tokensPerPass: nil takes the session's micro-batch; never less than a token for each sequence.
-  package init(session: InferenceSession, tokenizer: Tokenizer, tokensPerPass: Int? = nil) {
+  /// - Parameters:
+  ///   - tokensPerPass: nil takes the session's micro-batch; never less than a token for each sequence.
+  ///   - keptTokens: tokens that a full context keeps of its beginning to go on; nil ends there.
+  package init(
+    session: InferenceSession, tokenizer: Tokenizer, tokensPerPass: Int? = nil, keptTokens: Int? = nil
+  ) {
+    self.keptTokens = keptTokens
     self.session = session
     self.tokenizer = tokenizer
     self.tokensPerPass = min(session.plan.microBatch, max(session.sequences, tokensPerPass ?? .max))
@@ -32,7 +38,7 @@ package struct BatchGenerator {
   ///   - samplers: one for each prompt.
   ///   - onResult: gets each text as soon as it is complete, with the index of its prompt.
   /// - Returns: the texts in the order of the prompts; after a cancellation those without a cache are empty.
-  /// - Throws: `LanguageRuntimeError.contextFull` before anything runs when a prompt alone does not fit.
+  /// - Throws: `LanguageRuntimeError.contextFull` before anything runs when a prompt alone does not fit, `.cannotShift`.
   package func generate(
     _ prompts: [[Int32]], count: Int, samplers: [Sampler], isCancelled: () -> Bool = { false },
     onResult: (Int, TextGenerator.Result) -> Void = { _, _ in }
@@ -40,6 +46,7 @@ package struct BatchGenerator {
     if prompts.contains(where: { $0.count > session.contextTokens }) {
       throw .contextFull(limit: session.contextTokens)
     }
+    if let keptTokens { try session.checkShift(keeping: keptTokens) }
     try runCommonBeginning(of: prompts)
     var results = [TextGenerator.Result](
       repeating: .init(tokens: [], text: "", stop: .cancelled), count: prompts.count)
@@ -81,7 +88,7 @@ package struct BatchGenerator {
 
   /// One pass over all texts that are not complete.
   private func pass(_ slots: inout [Slot?]) throws(LanguageRuntimeError) {
-    share(&slots)
+    try share(&slots)
     var inputs: [(sequence: Int, tokens: [Int32])] = []
     for (sequence, slot) in slots.enumerated() {
       guard let slot, slot.share > 0 else { continue }
@@ -96,14 +103,20 @@ package struct BatchGenerator {
     }
   }
 
+  /// A full context ends its text or loses tokens.
+  private func makeRoom(for text: inout GrowingText, _ sequence: Int) throws(LanguageRuntimeError) {
+    guard let keptTokens else { return text.stop(.contextFull) }
+    text.shifted(try session.shift(keeping: keptTokens, sequence: sequence))
+  }
+
   /// Splits the tokens of a pass: those that decode first, then prompts in the order of their caches.
-  private func share(_ slots: inout [Slot?]) {
+  private func share(_ slots: inout [Slot?]) throws(LanguageRuntimeError) {
     var budget = tokensPerPass
     for isDecoding in [true, false] {
       for sequence in slots.indices {
         guard var slot = slots[sequence], (slot.text.pending.count == 1) == isDecoding else { continue }
         slot.share = 0
-        if session.length(sequence: sequence) == session.contextTokens { slot.text.stop(.contextFull) }
+        if session.length(sequence: sequence) == session.contextTokens { try makeRoom(for: &slot.text, sequence) }
         if !slot.text.isComplete {
           slot.share = min(budget, slot.text.pending.count)
           budget -= slot.share

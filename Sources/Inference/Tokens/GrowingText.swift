@@ -6,7 +6,7 @@ struct GrowingText {
   /// Tokens to run next: the prompt, then the last one chosen.
   private(set) var pending: ArraySlice<Int32>
   private(set) var isComplete: Bool
-  /// The prompt and all that was chosen.
+  /// The prompt and all that was chosen, as far as the context holds it.
   private(set) var tokens: [Int32]
   private(set) var sampler: Sampler
   private let count: Int
@@ -33,6 +33,12 @@ struct GrowingText {
   mutating func reused(_ tokens: Int) {
     result.reused = tokens
     ran(tokens)
+  }
+
+  /// Tokens that the session's context has lost; the text keeps them.
+  mutating func shifted(_ range: Range<Int>) {
+    tokens.removeSubrange(range)
+    result.shifts += 1
   }
 
   /// Tokens that it may still take.

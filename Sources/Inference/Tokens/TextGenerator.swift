@@ -14,6 +14,8 @@ package struct TextGenerator {
     package var stop: Stop
     /// Tokens of the prompt that a cache held already.
     package var reused = 0
+    /// How often the context lost tokens to go on.
+    package var shifts = 0
     /// Nil without a drafter.
     package var drafting: Drafting?
   }
@@ -36,10 +38,16 @@ package struct TextGenerator {
   private let tokenizer: Tokenizer
   private let sampler: Sampler
   private let drafter: Drafter?
+  private let keptTokens: Int?
 
-  /// - Parameter drafter: proposes tokens, of which the session judges several in one pass; greedy texts are the same
-  ///   with and without, sampled ones are distributed the same.
-  package init(session: InferenceSession, tokenizer: Tokenizer, sampler: Sampler, drafter: Drafter? = nil) {
+  /// - Parameters:
+  ///   - drafter: proposes tokens, of which the session judges several in one pass; greedy texts are the same with and
+  ///     without, sampled ones are distributed the same.
+  ///   - keptTokens: tokens that a full context keeps of its beginning to go on; nil ends there.
+  package init(
+    session: InferenceSession, tokenizer: Tokenizer, sampler: Sampler, drafter: Drafter? = nil, keptTokens: Int? = nil
+  ) {
+    self.keptTokens = keptTokens
     self.session = session
     self.tokenizer = tokenizer
     self.sampler = sampler
@@ -51,10 +59,11 @@ package struct TextGenerator {
   /// - Parameters:
   ///   - prompt: the prompt's tokens; none starts from the beginning-of-sequence token.
   ///   - onText: gets each piece of text as soon as its characters are complete.
-  /// - Throws: `LanguageRuntimeError.contextFull` when the prompt alone does not fit.
+  /// - Throws: `LanguageRuntimeError.contextFull` when the prompt alone does not fit, `.cannotShift`.
   package func generate(
     _ prompt: [Int32], count: Int, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
   ) throws(LanguageRuntimeError) -> Result {
+    if let keptTokens { try session.checkShift(keeping: keptTokens) }
     var text = GrowingText(prompt, count: count, tokenizer: tokenizer, sampler: sampler)
     var drafter = self.drafter
     text.result.drafting = drafter.map { _ in Drafting() }
@@ -63,6 +72,9 @@ package struct TextGenerator {
       if isCancelled() {
         text.stop(.cancelled)
         break
+      }
+      if let keptTokens, !text.result.tokens.isEmpty, session.length() == session.contextTokens {
+        text.shifted(try session.shift(keeping: keptTokens))
       }
       let drafts = try drafter?.drafts(behind: text, for: session) ?? []
       let logits: [UnsafeMutableBufferPointer<Float>]

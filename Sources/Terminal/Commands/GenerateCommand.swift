@@ -18,6 +18,7 @@ struct GenerateCommand: ParsableCommand {
         anprobe generate model.gguf --prompt "" --temperature 0 --tokens 200 --json
         anprobe generate model.gguf --prompts questions.txt --parallel 8
         anprobe generate model.gguf --prompt-cache letter.cache --prompt "A long letter ..."
+        anprobe generate model.gguf --context 512 --context-shift --tokens 4000 --prompt "Once upon a time"
         anprobe generate large.gguf --draft small.gguf --prompt "Once upon a time"
       """)
 
@@ -61,6 +62,7 @@ struct GenerateCommand: ParsableCommand {
     help: ArgumentHelp(
       "Keep the text's KV cache in this file: a text that begins the same starts behind it.", valueName: "file"))
   var promptCache: String?
+  @OptionGroup var shifting: ShiftOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -72,6 +74,9 @@ struct GenerateCommand: ParsableCommand {
     }
     guard prompts == nil || promptCache == nil else {
       throw ValidationError("--prompt-cache goes with a single text; --prompts share their beginning by themselves.")
+    }
+    guard promptCache == nil || !shifting.contextShift else {
+      throw ValidationError("--prompt-cache keeps a text from its beginning on: it does not go with --context-shift.")
     }
     guard parallel <= Self.mostParallel else {
       throw ValidationError("--parallel is \(parallel); give a whole number from 1 to \(Self.mostParallel).")
@@ -89,6 +94,7 @@ struct GenerateCommand: ParsableCommand {
     options.adapters = adapters.map(AdapterReference.init(parsing:))
     options.draft = drafting.reference
     options.promptCache = promptCache
+    options.keptTokens = shifting.keptTokens
     return options
   }
 
@@ -113,6 +119,7 @@ struct GenerateCommand: ParsableCommand {
         .init("tokens", .array(result.tokens.map { .integer(Int64($0)) })), .init("text", .string(result.text)),
         .init("stop", .string(result.stop.rawValue)), .init("seed", .integer(Int64(clamping: sampling.seed))),
         .init("reusedTokens", .integer(Int64(result.reused))),
+        .init("contextShifts", .integer(Int64(result.shifts))),
         .init("timeToFirstText", untilFirst.map { .number($0 / .seconds(1)) } ?? .null),
       ] + (result.drafting.map { [.init("drafting", $0.json)] } ?? []))
   }
@@ -138,6 +145,7 @@ struct GenerateCommand: ParsableCommand {
               [
                 "tokens": .array(result.tokens.map { .integer(Int64($0)) }), "text": .string(result.text),
                 "stop": .string(result.stop.rawValue), "reusedTokens": .integer(Int64(result.reused)),
+                "contextShifts": .integer(Int64(result.shifts)),
               ]
             })), .init("seed", .integer(Int64(clamping: sampling.seed))),
       ])
