@@ -5,6 +5,8 @@ package import Quantities
 /// What limits a phase.
 package enum Bound: String, Sendable {
   case memory, compute, overhead, capacity
+  /// Exchanges between the places that share the model.
+  case transfer
 }
 
 /// Whether it fits into what may really be used.
@@ -41,10 +43,13 @@ package struct CostEstimate: Sendable {
   package var decodeTime: PhaseTime?
   package var prefillTime: PhaseTime?
   /// What a decode step and the prompt move and compute.
-  package var decodeWork: EnergyModel.Work?
-  package var prefillWork: EnergyModel.Work?
+  var decodeWork: PlacedEnergy.Work?
+  var prefillWork: PlacedEnergy.Work?
   package var bound: Bound?
   package var verdict: Verdict?
+  /// Where the parts of the model stand, and what each place must hold.
+  package var distribution: Distribution?
+  package var places: [MemoryPlace] = []
   /// Why the engine cannot run it although its memory is known; nil when it can.
   package var obstacle: Obstacle?
 
@@ -55,6 +60,8 @@ package struct CostEstimate: Sendable {
     energyPerPromptToken.map { Energy(joules: $0.joules * Double(workload.promptTokens)) }
       + energyPerToken.map { Energy(joules: $0.joules * Double(workload.generatedTokens)) }
   }
+  /// The place that is fullest.
+  package var fullestPlace: MemoryPlace? { places.max { $0.load < $1.load } }
   package var bill: EnergyBill { EnergyBill(perToken: energyPerToken, perRequest: energyPerRequest) }
   package var decodePerSequence: Known<TokenRate> { decode.map { $0 / Double(max(1, workload.sequences)) } }
 }
@@ -67,6 +74,8 @@ package enum Obstacle: Sendable, Equatable {
   case factors(engine: Engine)
   /// The engine does not support what would compute: a maker's devices, or processors.
   case device(String, engine: Engine)
+  /// Devices that share every matrix must hold as many heads each.
+  case heads(Int, devices: Int, engine: Engine)
 
   /// Whether the engine's rates still say how fast it would be: of a model without code, not of a format without kernel.
   var allowsTiming: Bool { if case .modelType = self { true } else { false } }
@@ -80,6 +89,8 @@ package enum Obstacle: Sendable, Equatable {
     case .factors(let engine):
       "\(engine == .anprobe ? "the built-in runtime" : engine.rawValue) does not run such low-rank factors or adapters"
     case .device(let device, let engine): "\(engine.rawValue) does not run on \(device)"
+    case .heads(let heads, let devices, let engine):
+      "\(engine.rawValue) cannot divide \(heads) heads evenly between \(devices) devices"
     }
   }
 }
@@ -117,6 +128,9 @@ package struct MemorySums: Sendable, Equatable {
       compute: compute.stretched(toAtLeast: margins.compute, source: MemoryMargins.source), overhead: overhead,
       withoutWeights: cache + compute + overhead, margins: margins)
   }
+
+  /// What is neither weights nor cache.
+  var besides: Known<ByteCount> { compute + overhead }
 
   /// The same with other weights: all that differs between the variants of one model.
   func with(weights: Known<ByteCount>) -> MemorySums {

@@ -24,6 +24,7 @@ package struct CostEstimator: Sendable {
   private let base: MemorySums
   /// The same with room for a copy of each product's input.
   private let baseWithCopy: MemorySums
+  private let placer: Placer
 
   package init(
     _ description: LanguageModelDescription, on platform: Platform, workload: Workload, quality: QualityModel
@@ -41,11 +42,16 @@ package struct CostEstimator: Sendable {
     isRunnable = RuntimeSupport.runs(description)
     var beside = weights.withoutBytes
     beside.copiesInput = false
-    base = MemorySums(
-      Self.footprint(description.architecture, platform, workload, beside), margins: platform.memoryMargins)
+    let none = beside
+    func sums(_ weights: RuntimeWeights, _ placement: EngineMemory.Placement) -> MemorySums {
+      MemorySums(
+        Self.footprint(description.architecture, platform, workload, weights, placement),
+        margins: platform.memoryMargins)
+    }
+    base = sums(none, platform.placement())
     beside.copiesInput = true
-    baseWithCopy = MemorySums(
-      Self.footprint(description.architecture, platform, workload, beside), margins: platform.memoryMargins)
+    baseWithCopy = sums(beside, platform.placement())
+    placer = Placer(description, on: platform, workload) { sums(none, $0) }
   }
 
   /// The estimator of what a variant's changes of shape leave of the model.
@@ -60,24 +66,33 @@ package struct CostEstimator: Sendable {
   /// - Precondition: the model has the variant's changes of shape already; see `restructured(for:)`.
   package func estimate(_ variant: CompressionVariant) -> CostEstimate {
     let summary = variant.summary(of: census)
-    let memory = (summary.copiesInput ? baseWithCopy : base).with(
-      weights: platform.engine == .anprobe
-        ? .exact(summary.runtimeBytes + weights.vectorBytes, .modelled) : EngineMemory.loaded(summary.alignedBytes))
-    let total = memory.total.value ?? .zero
-    let verdict = platform.capacity.verdict(for: total)
+    let placed = placed(summary)
+    let verdict = Verdict.ofAll(placed.places.map(\.verdict))
     var estimate = CostEstimate(
       model: description.name, parametersTotal: parameters.total, parametersActive: parameters.active,
       variant: variant, engine: platform.engine, workload: workload, fileBytes: fileBytes(variant, summary),
-      bitsPerWeight: summary.bitsPerWeight, memory: memory, decode: .unknown(reason: ""),
+      bitsPerWeight: summary.bitsPerWeight, memory: placed.memory, decode: .unknown(reason: ""),
       prefill: .unknown(reason: ""), timeToFirstToken: .unknown(reason: ""), energyPerToken: .unknown(reason: ""),
       quality: quality.estimate(variant, model: description.name, bitsPerWeight: summary.bitsPerWeight),
       decodeTime: nil, prefillTime: nil, bound: nil, verdict: verdict, obstacle: obstacle(summary))
+    (estimate.distribution, estimate.places) = (placed.distribution, placed.places)
     let variantWork = VariantWork(summary, work, isInRuntime: platform.engine == .anprobe)
+    let speed = platform.speed(placed.distribution)
     apply(
-      decode: phase { speed throws(NoSpeed) in try speed.decodeStep(variantWork, work) },
-      prefill: phase { speed throws(NoSpeed) in try speed.prefill(variantWork, work) }, of: variantWork, to: &estimate)
+      decode: phase(speed) { speed throws(NoSpeed) in try speed.decodeStep(variantWork, work) },
+      prefill: phase(speed) { speed throws(NoSpeed) in try speed.prefill(variantWork, work) }, of: variantWork, speed,
+      to: &estimate)
     if verdict == .no { estimate.bound = .capacity }
     return estimate
+  }
+
+  /// Where the variant's parts stand, and what that takes.
+  private func placed(_ summary: VariantSummary) -> Placer.Placed {
+    guard platform.engine == .anprobe else {
+      return placer.place(summary, EngineMemory.loaded(summary.alignedBytes))
+    }
+    let memory = summary.copiesInput ? baseWithCopy : base
+    return placer.onProcessor(memory.with(weights: .exact(summary.runtimeBytes + weights.vectorBytes, .modelled)))
   }
 
   private func fileBytes(_ variant: CompressionVariant, _ summary: VariantSummary) -> Known<ByteCount> {
@@ -109,13 +124,16 @@ package struct CostEstimator: Sendable {
       return isRunnable ? nil : .modelType(description.architecture.modelType, engine: .anprobe)
     }
     if let device = platform.unsupportedDevice { return .device(device, engine: engine) }
+    if let (heads, devices) = placer.undivided { return .heads(heads, devices: devices, engine: engine) }
     let formats = EngineRules.of(engine).formats
     return summary.entries.first { formats($0.format) == nil }.map { .format($0.format.name, engine: engine) }
   }
 
   /// One phase's time, or why it is not known: a missing arithmetic rate leaves the decode speed known.
-  private func phase(_ time: (any SpeedModel) throws(NoSpeed) -> PhaseTime) -> Result<PhaseTime, NoSpeed> {
-    switch platform.speed {
+  private func phase(
+    _ speed: Result<any SpeedModel, NoSpeed>, _ time: (any SpeedModel) throws(NoSpeed) -> PhaseTime
+  ) -> Result<PhaseTime, NoSpeed> {
+    switch speed {
     case .failure(let reason): return .failure(reason)
     case .success(let speed):
       do { return .success(try time(speed)) } catch { return .failure(error) }
@@ -124,31 +142,29 @@ package struct CostEstimator: Sendable {
 
   private func apply(
     decode: Result<PhaseTime, NoSpeed>, prefill: Result<PhaseTime, NoSpeed>, of variant: VariantWork,
-    to estimate: inout CostEstimate
+    _ speed: Result<any SpeedModel, NoSpeed>, to estimate: inout CostEstimate
   ) {
     let sequences = Double(max(1, workload.sequences))
     let prompt = Double(min(workload.promptTokens, workload.contextTokens))
-    let step = known(decode, estimate.obstacle)
-    let first = known(prefill, estimate.obstacle)
+    let step = known(decode, speed, estimate.obstacle)
+    let first = known(prefill, speed, estimate.obstacle)
     estimate.decode = step.map { TokenRate(magnitude: sequences / $0.seconds) }
     estimate.prefill = first.map { TokenRate(magnitude: prompt / $0.seconds) }
     estimate.timeToFirstToken = first + step
-    let (stepWork, promptWork) = energyWork(variant)
-    estimate.energyPerToken = platform.energy.perToken(stepWork, seconds: step, tokens: sequences)
-    estimate.energyPerPromptToken = platform.energy.perToken(promptWork, seconds: first, tokens: prompt)
+    (estimate.decodeTime, estimate.prefillTime) = (try? decode.get(), try? prefill.get())
+    let energy = PlacedEnergy(platform, estimate.distribution)
+    let (stepWork, promptWork) = energy.work(variant, work)
+    estimate.energyPerToken = energy.perToken(stepWork, step, estimate.decodeTime, tokens: sequences)
+    estimate.energyPerPromptToken = energy.perToken(promptWork, first, estimate.prefillTime, tokens: prompt)
     (estimate.decodeWork, estimate.prefillWork) = (stepWork, promptWork)
-    estimate.decodeTime = try? decode.get()
-    estimate.prefillTime = try? prefill.get()
     estimate.bound = estimate.decodeTime?.bound
   }
 
-  private func energyWork(_ variant: VariantWork) -> (step: EnergyModel.Work, prompt: EnergyModel.Work) {
-    (.init(PassWork.step(variant, work, by: platform.engine)), .init(PassWork.prompt(variant, work)))
-  }
-
-  private func known(_ time: Result<PhaseTime, NoSpeed>, _ obstacle: Obstacle?) -> Known<Seconds> {
+  private func known(
+    _ time: Result<PhaseTime, NoSpeed>, _ speed: Result<any SpeedModel, NoSpeed>, _ obstacle: Obstacle?
+  ) -> Known<Seconds> {
     if let obstacle, !obstacle.allowsTiming { return .unknown(reason: obstacle.sentence) }
-    switch (time, platform.speed) {
+    switch (time, speed) {
     case (.success(let time), .success(let speed)): return known(Seconds(time.total), time, speed)
     case (.failure(let failure), _), (_, .failure(let failure)):
       return .unknown(reason: failure.reason)
@@ -166,11 +182,16 @@ package struct CostEstimator: Sendable {
     let summary = variant.summary(of: census)
     weights.alignedBytes = platform.engine == .anprobe ? summary.runtimeBytes : summary.alignedBytes
     weights.copiesInput = summary.copiesInput
-    return Self.footprint(description.architecture, platform, workload, weights)
+    let distribution = placed(summary).distribution
+    let placement =
+      distribution.usesDevices
+      ? platform.placement(parallel: distribution.parallel, stages: distribution.stages) : platform.processorPlacement
+    return Self.footprint(description.architecture, platform, workload, weights, placement)
   }
 
   private static func footprint(
-    _ architecture: ModelArchitecture, _ platform: Platform, _ workload: Workload, _ weights: RuntimeWeights
+    _ architecture: ModelArchitecture, _ platform: Platform, _ workload: Workload, _ weights: RuntimeWeights,
+    _ placement: EngineMemory.Placement
   ) -> MemoryFootprint {
     switch platform.engine {
     case .anprobe:
@@ -180,7 +201,7 @@ package struct CostEstimator: Sendable {
     default:
       return MemoryFootprint(
         items: EngineMemory.items(
-          platform.engine, architecture, weights: weights.alignedBytes, workload, platform.placement))
+          platform.engine, architecture, weights: weights.alignedBytes, workload, placement))
     }
   }
 }

@@ -17,6 +17,7 @@ package struct Accelerator: Sendable, Equatable {
   /// `GDDR6X`, `HBM3`, `LPDDR5X`; decides the efficiency class.
   package var memoryTechnology: String?
   package var computeCapability: String?
+  package var links: DeviceLinks
   /// Where it was found: `NVML`, `/sys/class/drm/card0`, a catalogue.
   package var source: String
 
@@ -24,7 +25,7 @@ package struct Accelerator: Sendable, Equatable {
     name: String, vendor: String, kind: Kind, memoryTotal: Known<ByteCount>, memoryFree: Known<ByteCount>,
     hasUnifiedMemory: Bool = false, bandwidth: Known<Bandwidth> = .unknown(reason: "not in the machine table"),
     peaks: PeakRates = PeakRates(), power: PowerFigures = PowerFigures(), memoryTechnology: String? = nil,
-    computeCapability: String? = nil, source: String
+    computeCapability: String? = nil, links: DeviceLinks = DeviceLinks(), source: String
   ) {
     self.name = name
     self.vendor = vendor
@@ -37,6 +38,7 @@ package struct Accelerator: Sendable, Equatable {
     self.power = power
     self.memoryTechnology = memoryTechnology
     self.computeCapability = computeCapability
+    self.links = links
     self.source = source
   }
 }

@@ -67,3 +67,32 @@ extension ModelArchitecture {
     }
   }
 }
+
+extension LayerDescription {
+  /// Bytes of the layer's cache and states for one sequence of `tokens`.
+  package func cacheBytes(tokens: Int, bitsPerElement: Double) -> Double {
+    mixers.reduce(0) { sum, mixer in
+      if case .recurrent(let state) = mixer { return sum + 4 * Double(state.stateElements + state.convolutionElements) }
+      guard let cache = mixer.cache else { return sum }
+      let elements = cache.positions(tokens: tokens) * (cache.keyElements + cache.valueElements)
+      return sum + Double(elements) * bitsPerElement / 8
+    }
+  }
+}
+
+extension ModelArchitecture {
+  /// Heads that queries are divided into, and KV heads, of the layer with the fewest; one KV head where a single vector
+  /// is cached for all, and where no layer attends.
+  package var fewestHeads: Int { fewest { $0.heads } ?? 1 }
+  package var fewestKeyValueHeads: Int { fewest { $0.keyValueHeads } ?? 1 }
+
+  private func fewest(_ heads: ((heads: Int, keyValueHeads: Int)) -> Int) -> Int? {
+    layers.flatMap(\.mixers).compactMap { mixer -> Int? in
+      switch mixer {
+      case .attention(let shape): heads((shape.heads, shape.keyValueHeads))
+      case .latentAttention(let shape): heads((shape.heads, 1))
+      case .recurrent: nil
+      }
+    }.min()
+  }
+}

@@ -17,7 +17,7 @@ extension PlanningSession {
   /// The scores of speed again: without each term, without each engine's or machine's rows, and with what nobody can know.
   package func ablation() throws -> [AblationRow] {
     let builder = try ObservationBuilder(models: models(), machines: machines())
-    let observations = builder.observations(try SpeedTable.contents(library).rows).0.filter { $0.setAside == nil }
+    let observations = builder.observations(try SpeedTable.contents(library).rows).0.filter(\.isFitted)
     let groups = Dictionary(grouping: observations) { EngineGroup($0.engine, $0.kind) }
     let present = EngineGroup.allCases.filter { groups[$0] != nil }
     func errors(_ term: SpeedTerm?) -> [ScoredSpeed] {

@@ -57,7 +57,7 @@ extension ObservationBuilder {
     let model = ModelWork(description.architecture, workload)
     let work = VariantWork(variant.summary(of: census), model)
     let step = PassWork.step(work, model, by: row.engine)
-    let prompt = PassWork.prompt(work, model)
+    let prompt = PassWork.prompt(work, model, by: row.engine)
     let steps = row.tokensPerSecond / Double(row.sequences)
     // Prompts are taken in at the pace at which answers leave.
     let prompts = row.tokensPerSecond / Double(row.generatedTokens)

@@ -80,7 +80,19 @@ extension PublishedSpeed {
   fileprivate var label: String {
     let earlier = earlierTokens > 0 ? " after \(earlierTokens)" : ""
     let together = sequences > 1 ? ", \(sequences) sequences" : ""
-    return "\(model) \(variant), \(promptTokens)+\(generatedTokens) tokens\(earlier)\(together)"
+    let shared = devices > 1 ? " on \(devices) devices" : ""
+    return "\(model) \(variant), \(promptTokens)+\(generatedTokens) tokens\(earlier)\(together)\(shared)"
+  }
+}
+
+extension PublishedSpeed {
+  /// The devices that shared the model, as the engine does by itself; nil for one.
+  fileprivate func group(of device: Accelerator) -> DeviceGroup? {
+    guard devices > 1 else { return nil }
+    let sharing = EngineRules.of(engine).sharing
+    return DeviceGroup(
+      parallel: sharing.dividesMatrices ? devices : 1, stages: sharing.dividesMatrices ? 1 : devices,
+      link: .between(device.links), sharing: sharing)
   }
 }
 
@@ -131,18 +143,22 @@ struct ObservationBuilder {
       return .failure(NoSpeed("variant not in the catalogue"))
     }
     let device = machine.accelerators.first
-    let kind: DeviceKind = device == nil ? .processor : device?.hasUnifiedMemory == true ? .unified : .gpu
+    let share = device.flatMap { row.group(of: $0) }
+    let kind: DeviceKind =
+      device == nil ? .processor : device?.hasUnifiedMemory == true ? .unified : share == nil ? .gpu : .gpus
     let rates: DeviceRates
     do { rates = try Self.rates(machine, row) } catch { return .failure(error) }
     guard let group = EngineGroup(row.engine, kind) else { return .failure(NoSpeed("the built-in runtime")) }
     let summary = variant.summary(of: census)
     var (passes, tokens, cached) = Self.passes(row, summary, description.architecture)
-    if kind == .gpu, let memory = device?.memoryTotal.value?.magnitude, summary.bytes.magnitude + cached > memory {
+    if kind != .unified, let memory = device?.memoryTotal.value?.magnitude,
+      summary.bytes.magnitude + cached > memory * Double(row.devices)
+    {
       return .failure(NoSpeed("larger than the device: a part ran on a host that nobody described"))
     }
     for index in passes.indices { passes[index].work.hasPlainAttention = row.hasPlainAttention }
     let operations = passes.reduce(0) { $1.work.isPrompt ? $0 + $1.work.operations.sum() * $1.count : $0 }
-    if row.quantity == .prefill, operations * row.tokensPerSecond / tokens > rates.matrixRate {
+    if row.quantity == .prefill, operations * row.tokensPerSecond / tokens > rates.matrixRate * Double(row.devices) {
       return .failure(NoSpeed("beyond the device's peak arithmetic rate: a cached prompt"))
     }
     return .success(
@@ -150,7 +166,8 @@ struct ObservationBuilder {
         engine: row.engine, machine: row.machine, kind: kind, classKey: group.classKey(row.engine, rates.deviceClass),
         rates: rates, quantity: row.quantity, label: row.label, passes: passes, tokens: tokens,
         rate: row.tokensPerSecond,
-        rule: row.quantity == .decode ? 0.55 * rates.bandwidth / summary.bytes.magnitude : nil, setAside: row.setAside))
+        rule: row.quantity == .decode ? 0.55 * rates.bandwidth / summary.bytes.magnitude : nil, setAside: row.setAside,
+        group: share))
   }
 
   private static func rates(_ machine: HardwareProfile, _ row: PublishedSpeed) throws(NoSpeed) -> DeviceRates {
@@ -182,7 +199,7 @@ struct ObservationBuilder {
       let whole = model(prompt: row.promptTokens + row.earlierTokens)
       let before = row.earlierTokens > 0 ? model(prompt: row.earlierTokens).promptAttentionOperations : 0
       let pass = PassWork.prompt(
-        VariantWork(summary, whole), whole, earlierOperations: before, tokens: row.promptTokens)
+        VariantWork(summary, whole), whole, by: row.engine, earlierOperations: before, tokens: row.promptTokens)
       return ([(pass, 1)], pass.tokens, whole.cacheBytesRead)
     case .request:
       let steps = model(prompt: row.promptTokens, generated: row.generatedTokens, sequences: row.sequences)
@@ -190,7 +207,8 @@ struct ObservationBuilder {
       let step = PassWork.step(work, steps, by: row.engine)
       let tokens = Double((row.promptTokens + row.generatedTokens) * row.sequences)
       return (
-        [(PassWork.prompt(work, steps), Double(row.sequences)), (step, Double(row.generatedTokens))], tokens,
+        [(PassWork.prompt(work, steps, by: row.engine), Double(row.sequences)), (step, Double(row.generatedTokens))],
+        tokens,
         step.cacheBytes
       )
     }

@@ -39,7 +39,7 @@ extension PlanningSession {
   private func namedMachine(_ text: String) throws -> HardwareProfile {
     if MachineDescription.looksInline(text) { return try MachineDescription(inline: text).profile }
     guard text.hasSuffix(".json") || text.contains("/") && FileManager.default.fileExists(atPath: text) else {
-      return try machines().machine(named: text).profile
+      return try machines().machine(described: text).profile
     }
     return try Self.profile(inFile: text)
   }

@@ -42,22 +42,28 @@ package struct PlanningRequest: Sendable {
   package var engine: Engine?
   package var threads: Int?
   package var workload: Workload
+  /// What is asked of the distribution over devices and processor.
+  package var wish: DistributionWish
 
   package init(
-    machine: MachineReference = .here, engine: Engine? = nil, threads: Int? = nil, workload: Workload = Workload()
+    machine: MachineReference = .here, engine: Engine? = nil, threads: Int? = nil, workload: Workload = Workload(),
+    wish: DistributionWish = .none
   ) {
     self.machine = machine
     self.engine = engine
     self.threads = threads
     self.workload = workload
+    self.wish = wish
   }
 }
 
 extension PlanningSession {
   package func platform(_ request: PlanningRequest) throws -> Platform {
-    Platform(
-      try profile(of: request.machine), engine: request.engine, threads: request.threads,
+    let platform = Platform(
+      try profile(of: request.machine), engine: request.engine, threads: request.threads, wish: request.wish,
       efficiencies: try efficiencies(), margins: try ErrorMargins(library: library))
+    try platform.checkWish()
+    return platform
   }
 
   /// - Parameter variant: whose changes of shape the model has undergone.

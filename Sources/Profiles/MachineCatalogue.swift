@@ -28,6 +28,29 @@ package struct MachineCatalogue: Sendable {
     }
   }
 
+  /// `2x RTX 3090, nvlink, host-memory=64GB`: how many, a name, and what is added to it.
+  ///
+  /// - Throws: ``ProfileError`` for a name that is none, ``MachineDescriptionError`` for what is added.
+  package func machine(described text: String) throws -> MachineDescription {
+    if let exact = machines.first(where: { $0.name.lowercased() == text.lowercased() }) { return exact }
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    // A name may hold commas itself; what is added to one holds '=' or is a word of its own.
+    let additions = parts.dropFirst().reversed().prefix { $0.contains("=") || $0.lowercased().contains("nvlink") }
+    let name = parts.dropLast(additions.count).joined(separator: ",")
+    return try several(name).adding(additions.reversed())
+  }
+
+  /// `2x NAME` and `NAME`.
+  private func several(_ text: String) throws(ProfileError) -> MachineDescription {
+    let digits = text.prefix { $0.isNumber }
+    let rest = text.dropFirst(digits.count).drop { $0 == " " }
+    guard let count = Int(digits), rest.first.map({ "x×".contains($0) }) == true,
+      !machines.contains(where: { $0.name.lowercased() == text.lowercased() }),
+      let found = try? machine(named: String(rest.dropFirst())), let machine = found.repeated(count)
+    else { return try machine(named: text) }
+    return machine
+  }
+
   static func machines(inFile path: String, bytes: [UInt8]) throws(ProfileError) -> [MachineDescription] {
     let root: JSON
     do { root = try JSON(parsing: bytes) } catch { throw .invalidJSON(path: path, error) }
@@ -66,6 +89,9 @@ package struct MachineCatalogue: Sendable {
     machine.int8 = quantity("int8OperationsPerSecond")
     machine.thermalDesign = quantity("thermalDesignWatts")
     machine.idle = quantity("idleWatts")
+    machine.hostLink = quantity("hostLinkBytesPerSecond")
+    machine.peerLink = quantity("peerLinkBytesPerSecond")
+    machine.bridge = quantity("bridgeBytesPerSecond")
     return machine
   }
 }
@@ -81,6 +107,8 @@ extension HardwareProfile {
       result.accelerators[index].bandwidth = figures.bandwidth
       result.accelerators[index].peaks = figures.peaks
       result.accelerators[index].memoryTechnology = device.memoryTechnology ?? figures.memoryTechnology
+      if device.links.host.value == nil { result.accelerators[index].links.host = figures.links.host }
+      if device.links.peer.value == nil { result.accelerators[index].links.peer = figures.links.peer }
       if device.power.thermalDesign.value == nil { result.accelerators[index].power = figures.power }
     }
     return result

@@ -21,6 +21,8 @@ package struct PublishedSpeed: Sendable {
   package var source: String
   /// Why nothing is fitted to it: other published figures contradict it. Nil for a row like any other.
   package var setAside: String?
+  /// Equal devices that shared the model.
+  package var devices: Int
 }
 
 /// The published speeds that the coefficients were fitted to. Read for `accuracy` alone.
@@ -42,18 +44,18 @@ package enum SpeedTable {
   }
 
   private static func published(_ row: IndexedTable.Row) -> PublishedSpeed? {
-    guard row.count == 14, let rate = row.number(10), rate > 0,
+    guard row.count == 15, let rate = row.number(10), rate > 0,
       let engine = row.name("engines", 0).flatMap(Engine.init(rawValue:)), let machine = row.name("machines", 1),
       let model = row.name("models", 2), let variant = row.name("variants", 3),
       let quantity = row.name("quantities", 4).flatMap(SpeedObservation.Quantity.init(rawValue:)),
       let prompt = row.whole(5), let generated = row.whole(6), let earlier = row.whole(7),
       let sequences = row.whole(8), let threads = row.whole(9), let source = row.name("sources", 11),
-      let plain = row.whole(12), let setAside = row.name("setAside", 13)
+      let plain = row.whole(12), let setAside = row.name("setAside", 13), let devices = row.whole(14)
     else { return nil }
     return PublishedSpeed(
       engine: engine, machine: machine, model: model, variant: variant, quantity: quantity, promptTokens: prompt,
       generatedTokens: generated, earlierTokens: earlier, sequences: max(1, sequences),
       threads: threads > 0 ? threads : nil, hasPlainAttention: plain == 1, tokensPerSecond: rate, source: source,
-      setAside: setAside.isEmpty ? nil : setAside)
+      setAside: setAside.isEmpty ? nil : setAside, devices: max(1, devices))
   }
 }

@@ -27,8 +27,8 @@ package enum Basis: String, Codable, Sendable, CaseIterable, Comparable {
 
 /// A quantity, its interval, and how we know it. Unknown is a case of its own and never becomes zero.
 ///
-/// The interval covers the central 80 % (P10 to P90) unless the source says otherwise; an exact count has
-/// `low == value == high`.
+/// The interval covers the central 80 % (P10 to P90) of what was measured or calibrated here, and the central 90 % of what
+/// is fitted or widened by published figures, whose source says so; an exact count has `low == value == high`.
 package enum Known<Value: Quantity>: Sendable, Equatable {
   case known(Value, low: Value, high: Value, basis: Basis, source: String?)
   case unknown(reason: String)

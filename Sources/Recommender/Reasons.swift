@@ -16,6 +16,13 @@ struct Reasons {
 
   private var memory: String? {
     guard let total = choice.memory.total.value, let usable = platform.capacity.usable.value else { return nil }
+    if let place = choice.fullestPlace, let distribution = choice.distribution,
+      choice.places.count > 1 || place.count > 1,
+      let room = place.usable.value
+    {
+      return "It needs \(total), \(distribution.sentence): \(place.needed) of the \(room) in \(place.name), context of "
+        + "\(choice.workload.contextTokens) tokens included."
+    }
     let share = QuantityFormat.fixed(100 * total.magnitude / max(1, usable.magnitude), decimals: 0)
     return "It needs \(total) of the \(usable) of \(platform.capacity.label) (\(share) %), context of "
       + "\(choice.workload.contextTokens) tokens included."
@@ -46,6 +53,7 @@ struct Reasons {
     case .memory: "Decoding is limited by reading the weights: fewer bytes are faster."
     case .compute: "Decoding is limited by arithmetic: a smaller format is not faster here."
     case .overhead: "Decoding is limited by overheads between operators: the model is small for this machine."
+    case .transfer: "Decoding is limited by what devices and processor exchange: fewer places are faster."
     case .capacity, nil: nil
     }
   }

@@ -5,6 +5,8 @@ package import Quantities
 /// Why a variant is ruled out.
 package enum Refusal: Sendable, Equatable {
   case doesNotFit(needed: ByteCount, usable: ByteCount)
+  /// One of several places that share the model.
+  case overflows(String, needed: ByteCount, usable: ByteCount)
   case overMemoryLimit(needed: ByteCount, limit: ByteCount)
   case cannotRun(Obstacle)
   case tooSlow(TokenRate, wanted: TokenRate)
@@ -18,6 +20,8 @@ package enum Refusal: Sendable, Equatable {
     switch self {
     case .doesNotFit(let needed, let usable):
       "needs \(needed), and \(usable) can be used (with a margin of 8 %)"
+    case .overflows(let place, let needed, let usable):
+      "needs \(needed) in \(place), and \(usable) can be used there (with a margin of 8 %)"
     case .overMemoryLimit(let needed, let limit): "needs \(needed), more than the \(limit) asked for"
     case .cannotRun(let obstacle): obstacle.sentence
     case .tooSlow(let rate, let wanted): "decodes \(rate) for each user, below the \(wanted) asked for"
@@ -35,7 +39,10 @@ extension Constraints {
   package func refusal(_ estimate: CostEstimate, on platform: Platform) -> Refusal? {
     let needed = estimate.memory.total.value ?? .zero
     if estimate.verdict == .no {
-      return .doesNotFit(needed: needed, usable: platform.capacity.usable.value ?? .zero)
+      guard let place = estimate.fullestPlace, let usable = place.usable.value,
+        estimate.places.count > 1 || place.count > 1
+      else { return .doesNotFit(needed: needed, usable: platform.capacity.usable.value ?? .zero) }
+      return .overflows(place.name, needed: place.needed, usable: usable)
     }
     if let limit = maximumMemory, needed > limit { return .overMemoryLimit(needed: needed, limit: limit) }
     if let obstacle = estimate.obstacle {

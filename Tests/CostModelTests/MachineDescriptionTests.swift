@@ -110,3 +110,42 @@ import Testing
     #expect(machine.bandwidth == Bandwidth(magnitude: 1008e9))
   }
 }
+
+/// Several devices, what joins them, and the host beside them.
+@Suite struct DescribedLinkTests {
+  private static func machine(_ text: String) throws -> HardwareProfile {
+    try MachineCatalogue(library: .standard()).machine(described: text).profile
+  }
+
+  @Test func `a number before a name makes so many devices, each with its own figures`() throws {
+    let (one, two) = (try Self.machine("GeForce RTX 3090"), try Self.machine("2x RTX 3090"))
+    #expect(two.accelerators == [one.accelerators[0], one.accelerators[0]])
+    #expect(one.accelerators[0].links.peer.value == nil)
+    // A name of the catalogue that begins so is itself.
+    #expect(try Self.machine("2x Xeon E5-2697A v4").accelerators.isEmpty)
+  }
+
+  /// NVIDIA states 112.5 GB/s for both directions of an RTX 3090's bridge.
+  @Test func `a bridge and a host are there when somebody says so`() throws {
+    let machine = try Self.machine("2x RTX 3090, nvlink, host-memory=64GB, host-bandwidth=80GB/s, host-cores=16")
+    #expect(machine.accelerators.allSatisfy { $0.links.peer.value == Bandwidth(magnitude: 56.25e9) })
+    #expect(machine.memory.usable.value == .gigabytes(64) && machine.processor.coreCount == 16)
+    #expect(machine.memory.peakBandwidth.value == Bandwidth(magnitude: 80e9))
+    #expect(throws: MachineDescriptionError.noBridge(machine: "GeForce RTX 4090")) {
+      try Self.machine("2x GeForce RTX 4090, nvlink")
+    }
+    #expect(throws: MachineDescriptionError.notALink(key: "pcie", value: "9x99")) {
+      try Self.machine("RTX 3090, pcie=9x99")
+    }
+  }
+
+  /// PCI Express: 15.75 GB/s for 16 lanes of generation 3 and twice that for 4, with 128 of 130 bits; 4 GB/s for 8 of 2.
+  @Test func `lanes and generation make a bandwidth`() throws {
+    for (text, gigabytes) in [("3x16", 15.754), ("4.0 x16", 31.508), ("4x8", 15.754), ("2x8", 4.0), ("5x16", 63.015)] {
+      #expect(abs(try #require(ExpressLink(text)).bandwidth.magnitude / 1e9 - gigabytes) < 0.001, "\(text)")
+    }
+    #expect(ExpressLink(speed: "16.0 GT/s PCIe", width: "16") == ExpressLink(generation: 4, lanes: 16))
+    for text in ["x16", "4", "0x16", "4x7", "4.5x16", "-1x16"] { #expect(ExpressLink(text) == nil, "\(text)") }
+    #expect(ExpressLink(speed: "Unknown", width: "0") == nil)
+  }
+}

@@ -22,6 +22,7 @@ import Testing
         "\(card)/device/uevent": "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:0c:00.0\n",
         "\(card)/device/mem_info_vram_total": "25753026560\n", "\(card)/device/mem_info_vram_used": "53026560\n",
         "\(card)/device/drm/renderD128/dev": "226:128\n",
+        "\(card)/device/max_link_speed": "16.0 GT/s PCIe\n", "\(card)/device/current_link_width": "8\n",
         "/sys/class/kfd/kfd/topology/nodes/1/properties":
           "cpu_cores_count 0\nsimd_count 192\ngfx_target_version 110000\ndrm_render_minor 128\n",
         "/sys/bus/pci/devices/0000:0c:00.0/class": "0x030000\n", "/sys/bus/pci/devices/0000:0c:00.0/vendor": "0x1002\n",
@@ -32,6 +33,7 @@ import Testing
     #expect(found.count == 1 && card1.vendor == "AMD" && card1.kind == .gpu && card1.name == "AMD GPU 744c")
     #expect(card1.memoryTotal.value == ByteCount(25_753_026_560) && card1.memoryFree.value == ByteCount(25_700_000_000))
     #expect(card1.computeCapability == "gfx1100" && card1.source == card)
+    #expect(card1.links.host.value == ExpressLink(generation: 4, lanes: 8)?.bandwidth && card1.links.peer.value == nil)
   }
 
   @Test func `on the processor share its memory`() throws {

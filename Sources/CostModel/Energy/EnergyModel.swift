@@ -34,7 +34,8 @@ package struct EnergyModel: Sendable {
   static let coreFactor = 2.0
 
   private enum Figures {
-    case device(PowerFacts, count: Double)
+    /// Of so many devices that are there some work at a time.
+    case device(PowerFacts, count: Double, working: Double)
     case cores(Int)
     case unknown(String)
   }
@@ -44,8 +45,11 @@ package struct EnergyModel: Sendable {
   private let margin: Double
   package let source: String
 
-  /// - Parameter margin: of the power, a factor either way; a factor of two where nobody knows.
-  package init(device: Accelerator, count: Int, margin: Double? = nil) {
+  /// - Parameters:
+  ///   - count: equal devices, all of which take their idle power.
+  ///   - working: of these, how many work at the same time; nil for all.
+  ///   - margin: of the power, a factor either way; a factor of two where nobody knows.
+  package init(device: Accelerator, count: Int, working: Int? = nil, margin: Double? = nil) {
     self.margin = margin ?? ErrorTable.unknown.high
     guard let limit = device.power.thermalDesign.value else {
       figures = .unknown(device.power.thermalDesign.reason ?? "no power limit is known")
@@ -55,9 +59,11 @@ package struct EnergyModel: Sendable {
     figures = .device(
       PowerFacts(
         idleWatts: device.power.idle.value?.watts, limitWatts: limit.watts,
-        memoryTechnology: device.memoryTechnology), count: Double(max(1, count)))
+        memoryTechnology: device.memoryTechnology), count: Double(max(1, count)),
+      working: Double(max(1, min(count, working ?? count))))
     source =
-      "idle × time, energy per byte of \(device.memoryTechnology ?? "usual memory") and per operation, fitted "
+      (count > 1 ? "\(count) devices, \(max(1, min(count, working ?? count))) working at a time; " : "")
+      + "idle × time, energy per byte of \(device.memoryTechnology ?? "usual memory") and per operation, fitted "
       + "to published powers of devices; \(Self.evidence)"
   }
 
@@ -76,7 +82,7 @@ package struct EnergyModel: Sendable {
     figures = .device(
       PowerFacts(
         idleWatts: machine.power.idle.value.map { $0.watts * share }, limitWatts: limit.watts * share,
-        memoryTechnology: machine.memory.technology), count: 1)
+        memoryTechnology: machine.memory.technology), count: 1, working: 1)
     let part = share < 1 ? "\(threads) of \(machine.processor.coreCount) cores' share of the package; " : ""
     source =
       part + "idle × time, energy per byte of \(machine.memory.technology ?? "usual memory") and per operation; "
@@ -94,15 +100,15 @@ package struct EnergyModel: Sendable {
     case .cores(let count):
       let joules = Double(count) * Self.wattsPerCore * seconds
       return Terms(idle: 0, floor: joules, memory: 0, arithmetic: 0, limit: joules)
-    case .device(let facts, let count):
+    case .device(let facts, let count, let working):
       let coefficients = PowerCoefficients.published
       let share = facts.hasGraphicsMemory ? coefficients.graphicsFloorShare : coefficients.floorShare
       let perByte = MemoryEnergy.picojoulesPerByte(facts.memoryTechnology) * coefficients.byteScale * 1e-12
       return Terms(
         idle: facts.idleWatts * count * seconds,
-        floor: (facts.limitWatts - facts.idleWatts) * share * count * seconds,
+        floor: (facts.limitWatts - facts.idleWatts) * share * working * seconds,
         memory: perByte * work.bytes, arithmetic: coefficients.picojoulesPerOperation * 1e-12 * work.operations,
-        limit: facts.limitWatts * count * seconds)
+        limit: (facts.limitWatts * working + facts.idleWatts * (count - working)) * seconds)
     }
   }
 

@@ -21,21 +21,29 @@ package struct EngineRules: Sendable {
   /// Reads GGUF files.
   package var readsGGUF: Bool
   package var formats: @Sendable (StorageFormat) -> Kernel?
+  package var sharing = EngineSharing.alone
 
   package static func of(_ engine: Engine) -> EngineRules {
     switch engine {
     case .anprobe: EngineRules(makers: ["none"], runsOnProcessors: true, readsGGUF: true, formats: gguf)
     case .llamaCpp, .ollama, .llamafile, .ikLlamaCpp:
-      EngineRules(makers: [], runsOnProcessors: true, readsGGUF: true, formats: gguf)
+      EngineRules(makers: [], runsOnProcessors: true, readsGGUF: true, formats: gguf, sharing: .layers)
     case .vllm:
-      EngineRules(makers: ["NVIDIA", "AMD", "Intel"], runsOnProcessors: true, readsGGUF: false, formats: served)
+      EngineRules(
+        makers: ["NVIDIA", "AMD", "Intel"], runsOnProcessors: true, readsGGUF: false, formats: served,
+        sharing: .matrices)
     case .sglang:
-      EngineRules(makers: ["NVIDIA", "AMD"], runsOnProcessors: false, readsGGUF: false, formats: served)
-    case .tensorRT: EngineRules(makers: ["NVIDIA"], runsOnProcessors: false, readsGGUF: false, formats: compiled)
+      EngineRules(
+        makers: ["NVIDIA", "AMD"], runsOnProcessors: false, readsGGUF: false, formats: served, sharing: .matrices)
+    case .tensorRT:
+      EngineRules(
+        makers: ["NVIDIA"], runsOnProcessors: false, readsGGUF: false, formats: compiled, sharing: .matrices)
     case .transformers:
-      EngineRules(makers: [], runsOnProcessors: true, readsGGUF: false, formats: eager)
+      EngineRules(makers: [], runsOnProcessors: true, readsGGUF: false, formats: eager, sharing: .modules)
     case .mlx: EngineRules(makers: ["Apple"], runsOnProcessors: false, readsGGUF: true, formats: affine)
-    case .exllama: EngineRules(makers: ["NVIDIA", "AMD"], runsOnProcessors: false, readsGGUF: false, formats: grouped)
+    case .exllama:
+      EngineRules(
+        makers: ["NVIDIA", "AMD"], runsOnProcessors: false, readsGGUF: false, formats: grouped, sharing: .modules)
     }
   }
 

@@ -31,9 +31,16 @@ package struct Capacity: Sendable, Equatable {
     }
   }
 
+  /// Of devices that each hold as much of a model: the one with least room.
+  package init(fullestOf devices: [Accelerator]) {
+    let each = devices.map { Capacity(devices: [$0]) }
+    self =
+      each.min { ($0.usable.value?.magnitude ?? 0) < ($1.usable.value?.magnitude ?? 0) } ?? Capacity(devices: devices)
+  }
+
   /// The devices' own memory, what is free of it where that is known, or their share of the machine's.
   ///
-  /// Several equal devices hold the layers in turn, as llama.cpp splits them.
+  /// Several devices together; what a model leaves on each is told by its places.
   package init(devices: [Accelerator]) {
     let parts = devices.map { $0.memoryFree.value == nil ? $0.memoryTotal : $0.memoryFree }
     usable = parts.dropFirst().reduce(parts.first ?? .unknown(reason: "no device")) { $0 + $1 }

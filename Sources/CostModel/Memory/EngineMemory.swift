@@ -9,6 +9,9 @@ package enum EngineMemory {
     package var isOnDevice: Bool
     /// Equal devices that share the model.
     package var devices: Int
+    /// Of these, groups that hold layers in turn; the devices of a group share every matrix of a serving engine.
+    package var stages = 1
+    package var parallel: Int { max(1, devices / max(1, stages)) }
     /// Of one device.
     package var deviceMemory: ByteCount?
     /// Share of the device's memory that a serving engine fills, its cache with what the rest leaves.
@@ -33,7 +36,8 @@ package enum EngineMemory {
     switch engine {
     case .anprobe, .llamaCpp, .ollama, .ikLlamaCpp, .llamafile:
       LlamaCppMemory(
-        architecture: architecture, weights: weights, workload: workload, isOnDevice: placement.isOnDevice
+        architecture: architecture, weights: weights, workload: workload, isOnDevice: placement.isOnDevice,
+        devices: placement.devices
       ).items
     case .vllm, .sglang, .tensorRT:
       ServingMemory(architecture, weights: weights, workload, placement).items
@@ -52,6 +56,8 @@ package enum EngineMemory {
   ///
   /// - Source: `2·(3·f + 4·d)` per token, met to 4 % by the peaks of Qwen2.5-3B and 32B at 30,720 tokens (Qwen's
   ///   benchmark page, transformers 4.46) and by vLLM's profiles of Llama-3.1-8B (225 and 1219 MiB at 2048 and 8192).
+  ///
+  /// - Parameter devices: that share every matrix.
   static func activations(_ architecture: ModelArchitecture, tokens: Int, devices: Int = 1) -> Double {
     let width = architecture.layers.reduce(0) { widest, layer in
       guard let part = layer.feedForward else { return widest }

@@ -18,7 +18,7 @@ package struct LlamaCppMemory: Sendable {
   package let items: [MemoryFootprint.Item]
 
   package init(
-    architecture: ModelArchitecture, weights: ByteCount, workload: Workload, isOnDevice: Bool
+    architecture: ModelArchitecture, weights: ByteCount, workload: Workload, isOnDevice: Bool, devices: Int = 1
   ) {
     items =
       [
@@ -26,8 +26,8 @@ package struct LlamaCppMemory: Sendable {
           .weights, "weights", EngineMemory.loaded(weights),
           formula: "tensors of the GGUF file, each a multiple of 32 bytes")
       ]
-      + Self.caches(architecture, workload) + Self.buffers(architecture, workload)
-      + Self.overhead(architecture, isOnDevice: isOnDevice)
+      + Self.caches(architecture, workload) + Self.buffers(architecture, workload, devices: devices)
+      + Self.overhead(architecture, isOnDevice: isOnDevice, devices: devices)
   }
 
   static func cells(_ tokens: Int) -> Int { (tokens + cellPadding - 1) / cellPadding * cellPadding }
@@ -59,7 +59,11 @@ package struct LlamaCppMemory: Sendable {
 
   /// The largest of three phases: logits, the feed-forward part and, without flash
   /// attention, the scores of every head with a mask of 32-bit floats; the output buffer besides.
-  static func buffers(_ architecture: ModelArchitecture, _ workload: Workload) -> [MemoryFootprint.Item] {
+  ///
+  /// - Parameter devices: each of which plans a buffer of its own.
+  static func buffers(
+    _ architecture: ModelArchitecture, _ workload: Workload, devices: Int = 1
+  ) -> [MemoryFootprint.Item] {
     let batch = max(1, min(workload.microBatch, workload.contextTokens))
     let context = cells(workload.contextTokens * max(1, workload.sequences))
     let hidden = architecture.hiddenSize
@@ -71,9 +75,9 @@ package struct LlamaCppMemory: Sendable {
     }
     let feedForward = 4 * batch * (2 * width + 2 * hidden)
     let scores = workload.hasFlashAttention ? 0 : plainAttention(architecture, batch: batch, context: context)
-    let compute = max(logits, feedForward, scores)
+    let compute = max(logits, feedForward, scores) * devices
     // Some versions still hold the mask while the logits are computed.
-    let mask = 2 * batch * context
+    let mask = 2 * batch * context * devices
     let output = 4 * vocabulary * max(1, workload.sequences)
     return [
       .init(
@@ -83,6 +87,7 @@ package struct LlamaCppMemory: Sendable {
           source: "allocation rules of llama.cpp"),
         formula:
           "max(\(batch) × 4 × (\(vocabulary) + \(hidden)), feed-forward\(workload.hasFlashAttention ? "" : ", scores"))"
+          + (devices > 1 ? " on each of \(devices)" : "")
       ),
       .init(.compute, "output buffer", .exact(ByteCount(output), .modelled), formula: "4 × \(vocabulary) per sequence"),
     ]
@@ -97,12 +102,14 @@ package struct LlamaCppMemory: Sendable {
     return 4 * batch * (context * (heads + 1) + 4 * architecture.hiddenSize)
   }
 
-  static func overhead(_ architecture: ModelArchitecture, isOnDevice: Bool) -> [MemoryFootprint.Item] {
+  static func overhead(
+    _ architecture: ModelArchitecture, isOnDevice: Bool, devices: Int = 1
+  ) -> [MemoryFootprint.Item] {
     guard !isOnDevice else {
       return [
         .init(
-          .overhead, "device context", .within(0.5, of: deviceContext, .modelled),
-          formula: "driver context and libraries, 250 to 600 MiB")
+          .overhead, "device context", .within(0.5, of: deviceContext * Double(devices), .modelled),
+          formula: "driver context and libraries, 250 to 600 MiB\(devices > 1 ? " on each of \(devices)" : "")")
       ]
     }
     let maps = ByteCount(architecture.vocabularySize * vocabularyBytesPerToken)

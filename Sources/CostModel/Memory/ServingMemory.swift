@@ -28,18 +28,23 @@ package struct ServingMemory: Sendable {
     let isLarge = (placement.deviceMemory ?? .zero) >= Self.batch.boundary
     let tokens = isLarge ? Self.batch.large : Self.batch.usual
     let activations = ByteCount(
-      magnitude: EngineMemory.activations(architecture, tokens: tokens, devices: devices) * Double(devices))
+      magnitude: EngineMemory.activations(architecture, tokens: tokens, devices: placement.parallel) * Double(devices))
     let libraries = (devices > 1 ? Self.libraries.several : Self.libraries.one) * Double(devices)
     let positions = (workload.contextTokens + Self.block - 1) / Self.block * Self.block
-    let cache = EngineMemory.cache(architecture, workload, tokens: positions)
+    // A device holds one KV head at least: with fewer heads than devices several hold the same.
+    let copies =
+      Double(placement.parallel)
+      * KeyValueShare.of(heads: architecture.fewestKeyValueHeads, devices: placement.parallel)
+    let cache = EngineMemory.cache(architecture, workload, tokens: positions) * copies
     items = [
       .init(.weights, "weights", EngineMemory.loaded(weights), formula: "tensors as the variant stores them"),
       .init(
         .keyValueCache, "KV blocks", .exact(ByteCount(magnitude: cache), .modelled),
-        formula: "blocks of \(Self.block) tokens, \(positions) positions × \(max(1, workload.sequences)) sequences"),
+        formula: "blocks of \(Self.block) tokens, \(positions) positions × \(max(1, workload.sequences)) sequences"
+          + (copies > 1 ? ", \(QuantityFormat.fixed(copies, decimals: 1)) copies on \(devices) devices" : "")),
       .init(
         .compute, "activations", .within(0.35, of: activations, .modelled),
-        formula: "profiling batch of \(tokens) tokens × 2 × (3 × feed-forward / \(devices) + 4 × hidden)"),
+        formula: "profiling batch of \(tokens) tokens × 2 × (3 × feed-forward / \(placement.parallel) + 4 × hidden)"),
       .init(
         .overhead, "libraries", .within(0.6, of: libraries, .modelled), formula: "51 to 307 MiB a device in vLLM's logs"
       ),

@@ -45,6 +45,9 @@ package struct CalibratedSpeed: SpeedModel {
     time.attention = attention(model)
     if readBandwidth > 0 { time.attention += model.stateBytes / readBandwidth }
     time.attention *= Double(sequences)
+    if readBandwidth > 0 {
+      time.attentionTransfer = Double(sequences) * (model.cacheBytesRead + model.stateBytes) / readBandwidth
+    }
     let rate = rates.elementwise(batch: sequences)
     time.elementwise = rate.map { model.activationBytes * Double(sequences) / $0 } ?? 0
     time.overhead = Double(model.layers) * Self.jobsPerLayer * barrier

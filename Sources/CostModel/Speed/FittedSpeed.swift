@@ -6,7 +6,7 @@ package import Quantities
 package struct FittedSpeed: SpeedModel {
   package let basis = Basis.modelled
   package let source: String
-  private let engine: Engine
+  let engine: Engine
   private let rates: DeviceRates
   private let efficiency: Efficiency
   private let intervals: [SpeedObservation.Quantity: ErrorInterval]
@@ -30,7 +30,7 @@ package struct FittedSpeed: SpeedModel {
   }
 
   /// - Throws: `NoSpeed` when the bandwidth or the engine is not known.
-  package init(_ engine: Engine, device: Accelerator, count: Int, _ efficiencies: EngineEfficiencies) throws(NoSpeed) {
+  package init(_ engine: Engine, device: Accelerator, _ efficiencies: EngineEfficiencies) throws(NoSpeed) {
     let kind: DeviceKind = device.hasUnifiedMemory || device.kind != .gpu ? .unified : .gpu
     let known = try DeviceRates(device)
     try self.init(engine, kind, efficiencies, name: device.name, origin: "vendor's figures") { _, _ in known }
@@ -63,19 +63,27 @@ package struct FittedSpeed: SpeedModel {
   }
 
   package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
-    time(.prompt(work, model), .prefill)
+    time(.prompt(work, model, by: engine), .prefill)
   }
 
-  private func time(_ pass: PassWork, _ quantity: SpeedObservation.Quantity) -> PhaseTime {
-    let terms = efficiency.terms(pass, on: rates)
+  /// - Parameter group: devices that share the model; nil for one.
+  func time(
+    _ pass: PassWork, _ quantity: SpeedObservation.Quantity, sharedBy group: DeviceGroup? = nil
+  ) -> PhaseTime {
+    let terms = efficiency.terms(pass, on: rates, sharedBy: group)
     let interval = intervals[quantity] ?? ErrorTable.unknown
     var time = PhaseTime()
     time.weightTransfer = terms.memory
     time.weights = terms.weights
     time.attention = terms.attention
+    time.attentionTransfer = pass.isPrompt ? 0 : terms.attention
     time.overhead = terms.launches
     // The interval is of rates; a rate twice the predicted one is half the time.
     time.range = (1 / interval.high, 1 / interval.low)
-    return time
+    guard let group, terms.transfer > 0 else { return time }
+    var exchanges = PhaseTime()
+    exchanges.transfer = terms.transfer
+    exchanges.range = (1 / group.link.doubt, group.link.doubt)
+    return time + exchanges
   }
 }

@@ -6,6 +6,9 @@ internal import Quantities
 package struct ModelWork: Sendable {
   package let workload: Workload
   package let layers: Int
+  package let hiddenSize: Int
+  /// Of the layer with the fewest; one where a single vector is cached for all heads.
+  package let keyValueHeads: Int
   /// Elements of the table that turns a hidden state into logits.
   package let headElements: Int
   package let hasTiedHead: Bool
@@ -33,6 +36,8 @@ package struct ModelWork: Sendable {
   package init(_ architecture: ModelArchitecture, _ workload: Workload) {
     self.workload = workload
     layers = architecture.layers.count
+    hiddenSize = architecture.hiddenSize
+    keyValueHeads = architecture.fewestKeyValueHeads
     headElements = architecture.vocabularySize * architecture.hiddenSize
     hasTiedHead = architecture.hasTiedEmbeddings
     let routed = architecture.layers.lazy.compactMap(\.feedForward).first { $0.experts > 0 }

@@ -11,6 +11,8 @@ package enum MachineDescriptionError: ExplainedError, Equatable {
   case badValue(key: String, value: String, QuantityParseError)
   case notACount(key: String, value: String)
   case zero(key: String, value: String)
+  case notALink(key: String, value: String)
+  case noBridge(machine: String)
 
   package var kind: String { "machine_description" }
 
@@ -24,6 +26,8 @@ package enum MachineDescriptionError: ExplainedError, Equatable {
     case .badValue(let key, let value, let error): "'\(key)=\(value)' is not understood: \(Self.reason(error))."
     case .notACount(let key, let value): "'\(key)=\(value)' is no whole number from 1."
     case .zero(let key, let value): "'\(key)=\(value)' is zero; leave out what is not known."
+    case .notALink(let key, let value): "'\(key)=\(value)' is no generation and number of lanes."
+    case .noBridge(let machine): "Nothing is known of a bridge between two of '\(machine)'."
     }
   }
 
@@ -38,7 +42,9 @@ package enum MachineDescriptionError: ExplainedError, Equatable {
 
   package var remedy: String {
     "Write it like kind=gpu,memory=24GB,bandwidth=1008GB/s,fp16=165TFLOP/s,int8=330TOP/s,tdp=450W; "
-      + "kinds: gpu, integrated-gpu, cpu; further keys: name, vendor, cores, devices, fp32, idle, memory-type."
+      + "kinds: gpu, integrated-gpu, cpu; further keys: name, vendor, cores, devices, fp32, idle, memory-type, pcie "
+      + "(4x16), peer-link (56GB/s, one way), host-memory, host-bandwidth, host-cores. A name of the catalogue takes such "
+      + "keys behind it, and 'nvlink': \"2x RTX 3090, nvlink, host-memory=64GB, host-bandwidth=50GB/s\"."
   }
 
   package var exitCode: ExitReason { .badInput }
@@ -65,6 +71,38 @@ extension MachineDescription {
     guard bandwidth != nil else { throw .missing(key: "bandwidth") }
   }
 
+  /// The machine with what somebody adds to its name: keys with values, and `nvlink` for a bridge between two devices.
+  package func adding(_ parts: [String]) throws(MachineDescriptionError) -> MachineDescription {
+    var machine = self
+    for part in parts {
+      let pieces = part.split(separator: "=", maxSplits: 1)
+      if Self.trimmed(part[...]).lowercased() == "nvlink" {
+        guard let rate = bridge ?? peerLink else { throw .noBridge(machine: name) }
+        machine.peerLink = rate
+      } else if pieces.count == 2 {
+        try machine.set(Self.trimmed(pieces[0]), Self.trimmed(pieces[1]))
+      } else {
+        throw .notKeyValue(Self.trimmed(part[...]))
+      }
+    }
+    return machine
+  }
+
+  /// So many of its devices in one machine; of a machine without a device nil.
+  package func repeated(_ count: Int) -> MachineDescription? {
+    guard computes != .cpu, devices == 1, (1...64).contains(count) else { return nil }
+    var machine = self
+    machine.devices = count
+    machine.memory = memory.map { $0 * Double(count) }
+    machine.bandwidth = bandwidth.map { $0 * Double(count) }
+    machine.float32 = float32.map { $0 * Double(count) }
+    machine.float16 = float16.map { $0 * Double(count) }
+    machine.int8 = int8.map { $0 * Double(count) }
+    machine.thermalDesign = thermalDesign.map { $0 * Double(count) }
+    machine.idle = idle.map { $0 * Double(count) }
+    return machine
+  }
+
   private static func trimmed(_ text: Substring) -> String {
     var text = text
     while text.first?.isWhitespace == true { text = text.dropFirst() }
@@ -82,6 +120,10 @@ extension MachineDescription {
     case "memory-type": memoryTechnology = value
     case "cores": cores = try Self.count(key, value)
     case "devices": devices = try Self.count(key, value)
+    case "host-cores": hostCores = try Self.count(key, value)
+    case "pcie":
+      guard let link = ExpressLink(value) else { throw .notALink(key: key, value: value) }
+      hostLink = link.bandwidth
     default: try setQuantity(key, value)
     }
   }
@@ -96,6 +138,9 @@ extension MachineDescription {
       case "int8": int8 = try Self.positive(key, value, QuantityParser.operationRate)
       case "tdp": thermalDesign = try Self.positive(key, value, QuantityParser.power)
       case "idle": idle = try QuantityParser.power(value)
+      case "peer-link": peerLink = try Self.positive(key, value, QuantityParser.bandwidth)
+      case "host-memory": hostMemory = try Self.positive(key, value, QuantityParser.bytes)
+      case "host-bandwidth": hostBandwidth = try Self.positive(key, value, QuantityParser.bandwidth)
       default: throw MachineDescriptionError.unknownKey(key)
       }
     } catch let error as QuantityParseError {

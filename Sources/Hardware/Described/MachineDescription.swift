@@ -24,6 +24,15 @@ package struct MachineDescription: Sendable, Equatable {
   package var int8: OperationRate?
   package var thermalDesign: Power?
   package var idle: Power?
+  /// One way between a device and the host, and directly between two devices.
+  package var hostLink: Bandwidth?
+  package var peerLink: Bandwidth?
+  /// Between two devices that somebody joins by a bridge, where the devices take one.
+  package var bridge: Bandwidth?
+  /// The host beside a device, where it is described: layers that do not fit the device may stand there.
+  package var hostMemory: ByteCount?
+  package var hostBandwidth: Bandwidth?
+  package var hostCores: Int?
   package var source: String
   package var origin = HardwareProfile.Origin.catalogue
 
@@ -62,15 +71,34 @@ package struct MachineDescription: Sendable, Equatable {
       power: PowerFigures(
         thermalDesign: published(thermalDesign.map { $0 / share }, "power limit"),
         idle: published(idle.map { $0 / share }, "idle power")),
-      memoryTechnology: memoryTechnology, source: source)
-    // The host beside the device is not described: nothing is planned for it.
-    let unknown = "the host of the device is not described"
-    let memory = MemorySystem(total: .unknown(reason: unknown), available: .unknown(reason: unknown))
-    let host = Processor(
-      architecture: "unknown", packageCount: 1, dieCount: 1, coreCount: 1, processingUnitCount: 1)
+      memoryTechnology: memoryTechnology, links: links, source: source)
     return HardwareProfile(
-      name: name, origin: origin, processor: host, memory: memory,
+      name: name, origin: origin, processor: hostProcessor, memory: hostSystem,
       accelerators: Array(repeating: device, count: max(1, devices)), power: power)
+  }
+
+  private var links: DeviceLinks {
+    var links = DeviceLinks()
+    if hostLink != nil { links.host = published(hostLink, "link to the host") }
+    if peerLink != nil { links.peer = published(peerLink, "link between devices") }
+    return links
+  }
+
+  /// Where nobody describes the host nothing is planned for it.
+  private var hostSystem: MemorySystem {
+    guard hostMemory != nil else {
+      let unknown = "the host of the device is not described"
+      return MemorySystem(total: .unknown(reason: unknown), available: .unknown(reason: unknown))
+    }
+    let memory = published(hostMemory, "memory of the host")
+    return MemorySystem(
+      total: memory, available: memory, peakBandwidth: published(hostBandwidth, "memory bandwidth of the host"))
+  }
+
+  private var hostProcessor: Processor {
+    let cores = max(1, hostCores ?? 1)
+    return Processor(
+      architecture: "unknown", packageCount: 1, dieCount: 1, coreCount: cores, processingUnitCount: cores)
   }
 
   private func peaks(devices: Double) -> PeakRates {

@@ -13,7 +13,7 @@ extension Accelerator {
       ("memoryTotalBytes", memoryTotal.plainJSON), ("memoryFreeBytes", memoryFree.plainJSON),
       ("unifiedMemory", .bool(hasUnifiedMemory)), ("bandwidthBytesPerSecond", bandwidth.json), ("peaks", peaks.json),
       ("power", power.json), ("memoryTechnology", JSON(memoryTechnology)),
-      ("computeCapability", JSON(computeCapability)), ("source", .string(source)),
+      ("computeCapability", JSON(computeCapability)), ("links", links.json), ("source", .string(source)),
     ])
   }
 
@@ -30,6 +30,19 @@ extension Accelerator {
       source: try reader.optional("source")?.string() ?? "profile")
     if let reader = reader.optional("peaks") { peaks = try PeakRates(reading: reader) }
     if let reader = reader.optional("power") { power = try PowerFigures(reading: reader) }
+    if let reader = reader.optional("links") { links = try DeviceLinks(reading: reader) }
+  }
+}
+
+extension DeviceLinks {
+  var json: JSON {
+    .object(present: [("hostBytesPerSecond", host.json), ("peerBytesPerSecond", peer.json)])
+  }
+
+  init(reading reader: ProfileReader) throws(HardwareProfileError) {
+    self.init(
+      host: try reader.known("hostBytesPerSecond", absent: "nobody tells how the device is joined to its host"),
+      peer: try reader.known("peerBytesPerSecond", absent: "no direct link between devices is known"))
   }
 }
 

@@ -7,7 +7,8 @@ struct Accelerators {
   let found: [Accelerator]
 
   init(_ files: FileTree, nvidia: NVIDIADevices) {
-    let devices = nvidia.list.map { Accelerator($0) }
+    let links = PCIDevice.commonLinks(of: 0x10DE, files)
+    let devices = nvidia.list.map { Accelerator($0, links) }
     let cards = GraphicsCard.all(files)
     let named = Set(cards.map(\.address))
     let others = PCIDevice.all(files).filter { !named.contains($0.address) }
@@ -29,10 +30,11 @@ struct Accelerators {
 }
 
 extension Accelerator {
-  init(_ device: NVIDIADevices.Device) {
+  init(_ device: NVIDIADevices.Device, _ links: DeviceLinks) {
     self.init(
       name: device.name, vendor: "NVIDIA", kind: .gpu, memoryTotal: device.memoryTotal, memoryFree: device.memoryFree,
-      power: PowerFigures(thermalDesign: device.powerLimit), computeCapability: device.capability, source: "NVML")
+      power: PowerFigures(thermalDesign: device.powerLimit), computeCapability: device.capability,
+      links: links, source: "NVML")
   }
 
   /// A device that only its PCI numbers tell of; nil when it computes nothing for us or is listed already.
@@ -74,6 +76,27 @@ struct PCIDevice {
       // Class 0x0302, 3D controllers, have no display at all: data centre devices.
       return PCIDevice(address: address, vendor: vendor, device: device, isProcessing: number >> 16 == 0x12)
     }
+  }
+}
+
+extension PCIDevice {
+  /// The link that all display devices of a maker have alike: NVML and the kernel may list them in different orders.
+  static func commonLinks(of vendor: Int, _ files: FileTree) -> DeviceLinks {
+    let own = all(files).filter { $0.vendor == vendor && !$0.isProcessing }
+    let links = own.map { files.links("/sys/bus/pci/devices/\($0.address)") }
+    guard let first = links.first, links.allSatisfy({ $0.host.value == first.host.value }) else { return DeviceLinks() }
+    return first
+  }
+}
+
+extension FileTree {
+  /// The lanes in use at the device's fastest speed: a device that sleeps lowers its speed, not its lanes.
+  func links(_ device: String) -> DeviceLinks {
+    guard let speed = text("\(device)/max_link_speed"), let width = text("\(device)/current_link_width"),
+      let link = ExpressLink(speed: speed, width: width)
+    else { return DeviceLinks() }
+    return DeviceLinks(
+      host: .exact(link.bandwidth, .measured, source: "PCI Express \(link.generation).0 x\(link.lanes), \(device)"))
   }
 }
 

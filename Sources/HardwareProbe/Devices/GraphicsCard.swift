@@ -32,7 +32,8 @@ struct GraphicsCard {
       name: files.text("\(path)/device/product_name").flatMap { $0.isEmpty ? nil : $0 } ?? "AMD GPU \(number)",
       vendor: "AMD", kind: isIntegrated ? .integratedGPU : .gpu, memoryTotal: total,
       memoryFree: total.combined(with: used) { ByteCount(max(0, $0.bytes - $1.bytes)) }, hasUnifiedMemory: isIntegrated,
-      computeCapability: kernel?.target, source: path)
+      computeCapability: kernel?.target,
+      links: isIntegrated ? DeviceLinks() : files.links("\(path)/device"), source: path)
   }
 
   private static func intel(_ files: FileTree, _ path: String) -> Accelerator {
@@ -40,6 +41,7 @@ struct GraphicsCard {
     // Only cards with memory of their own have local memory (`lmem`, and VRAM in the newer driver).
     let own = ["\(path)/lmem_total_bytes", "\(path)/device/tile0/vram0/size"].first { files.exists($0) }
     let memory = MemoryReading(files)
+    // These cards hide their link behind a switch of their own, which tells one lane of the first generation.
     guard let own else {
       return Accelerator(
         name: "Intel GPU \(number)", vendor: "Intel", kind: .integratedGPU, memoryTotal: memory.total,

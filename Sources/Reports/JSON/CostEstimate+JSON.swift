@@ -19,6 +19,7 @@ extension CostEstimate {
       .init("energyJoulesPerPromptToken", energyPerPromptToken.json), .init("quality", quality.json),
       .init("bound", bound.map { .string($0.rawValue) } ?? .null), .init("fits", fits.map { .bool($0) } ?? .null),
       .init("verdict", verdict.map { .string($0.rawValue) } ?? .null),
+      .init("distribution", distribution?.json(places) ?? .null),
       .init("obstacle", obstacle.map { .string($0.sentence) } ?? .null),
     ]
   }
@@ -27,6 +28,29 @@ extension CostEstimate {
     [
       "name": .string(model), "parametersTotal": .integer(Int64(parametersTotal)),
       "parametersActive": .integer(Int64(parametersActive)),
+    ]
+  }
+}
+
+extension Distribution {
+  fileprivate func json(_ places: [MemoryPlace]) -> JSON {
+    [
+      "sentence": .string(sentence), "devices": .integer(Int64(devices)),
+      "tensorParallel": .integer(Int64(usesDevices ? parallel : 0)),
+      "pipelineParallel": .integer(Int64(usesDevices ? stages : 0)),
+      "layers": .integer(Int64(layers)), "deviceLayers": .integer(Int64(deviceLayers)),
+      "deviceExpertLayers": .integer(Int64(expertLayers)), "headOnDevice": .bool(hasHead),
+      "places": .array(places.map(\.json)),
+    ]
+  }
+}
+
+extension MemoryPlace {
+  fileprivate var json: JSON {
+    [
+      "kind": .string(kind.rawValue), "count": .integer(Int64(count)), "layers": .integer(Int64(layers)),
+      "neededBytes": .integer(Int64(needed.bytes)), "usableBytes": usable.json,
+      "verdict": verdict.map { .string($0.rawValue) } ?? .null,
     ]
   }
 }

@@ -29,8 +29,19 @@ struct EstimateFace {
     return [
       "\(estimate.model) as \(estimate.variant.name): \(Self.count(estimate.parametersTotal)) parameters\(active), "
         + "\(QuantityFormat.fixed(estimate.bitsPerWeight, decimals: 3)) bits per weight"
-    ] + PlatformFace(platform: estimator.platform, workload: estimate.workload).lines
+    ] + PlatformFace(platform: estimator.platform, workload: estimate.workload).lines + share
       + (estimate.obstacle.map { ["Obstacle  \($0.sentence)"] } ?? [])
+  }
+
+  /// Where the parts stand, of a model that is not in one place.
+  private var share: [String] {
+    guard let distribution = estimate.distribution, estimate.places.count > 1 || distribution.devices > 1 else {
+      return []
+    }
+    let places = estimate.places.map { place in
+      "\(place.needed) of \(place.usable.value?.description ?? "an unknown amount") in \(place.name)"
+    }
+    return ["Shared    \(distribution.sentence): \(places.joined(separator: ", "))"]
   }
 
   private var sums: TextTable {
@@ -90,7 +101,8 @@ struct EstimateFace {
       time.map { time in
         let share = { (part: Double) in "\(QuantityFormat.fixed(part / max(time.total, 1e-30) * 100, decimals: 0)) %" }
         return "\(name) is limited by \(time.bound.rawValue): \(share(time.weights)) products with weights, "
-          + "\(share(time.attention)) attention, \(share(time.overhead + time.elementwise)) everything else."
+          + "\(share(time.attention)) attention, \(time.transfer > 0 ? "\(share(time.transfer)) exchanges, " : "")"
+          + "\(share(time.overhead + time.elementwise)) everything else."
       }
     }
     let capacity =

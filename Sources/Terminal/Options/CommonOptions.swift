@@ -99,7 +99,8 @@ enum TokenCount {
 struct MachineOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A catalogue name, a profile file, or kind=gpu,memory=24GB,bandwidth=1008GB/s,... (default: this machine).",
+      "A catalogue name such as '2x RTX 3090, nvlink', a profile file, or kind=gpu,memory=24GB,bandwidth=1008GB/s,... "
+        + "(default: this machine).",
       valueName: "machine"))
   var machine: String?
 
@@ -117,10 +118,13 @@ struct MachineOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: "Measure this machine's kernels first (once, seconds) when nobody has yet.")
   var calibrate = true
 
+  @OptionGroup var distribution: DistributionOptions
+
   func request(_ workload: Workload) -> PlanningRequest {
     let reference: MachineReference =
       if let root { .recorded(root: root) } else if let machine { .named(machine) } else { .here }
-    return PlanningRequest(machine: reference, engine: engine, threads: threads, workload: workload)
+    return PlanningRequest(
+      machine: reference, engine: engine, threads: threads, workload: workload, wish: distribution.wish)
   }
 
   func validate() throws {

@@ -24,9 +24,9 @@ package struct CrossValidation: Sendable {
   /// - Parameter term: a part of the model that is taken away.
   package init(_ group: EngineGroup, _ observations: [SpeedObservation], without term: SpeedTerm? = nil) {
     self.group = group
-    let classes = Array(Set(observations.map(\.classKey))).sorted()
+    let classes = Array(Set(observations.filter { $0.group == nil }.map(\.classKey))).sorted()
     let fit = SpeedFit(
-      observations.filter { $0.setAside == nil }, classes: classes,
+      observations.filter(\.isFitted), classes: classes,
       prior: term.map(group.prior.without) ?? group.prior)
     let all = fit.parameters()
     parameters = all
@@ -38,7 +38,7 @@ package struct CrossValidation: Sendable {
       }
     }
     let errors = ErrorTable(
-      zip(observations, predicted).filter { $0.0.setAside == nil }.map { observation, predicted in
+      zip(observations, predicted).filter(\.0.isFitted).map { observation, predicted in
         ErrorTable.Entry(
           machine: observation.machine, classKey: observation.classKey, quantity: observation.quantity,
           error: Logarithm.natural(observation.rate / predicted))

@@ -78,6 +78,8 @@ package struct Efficiency: Sendable, Equatable {
     /// Reading the cache in a step; attention within a prompt.
     package var attention = 0.0
     package var launches = 0.0
+    /// Exchanges between devices that share the model.
+    package var transfer = 0.0
 
     /// How far bytes and operations overlap.
     package var overlap = Overlap.none
@@ -89,7 +91,7 @@ package struct Efficiency: Sendable, Equatable {
       case .large: root(memory * memory * memory + arithmetic * arithmetic * arithmetic)
       }
     }
-    package var total: Double { weights + attention + launches }
+    package var total: Double { weights + attention + launches + transfer }
   }
 
   package func terms(_ pass: PassWork, on device: DeviceRates) -> Terms {

@@ -37,7 +37,7 @@ extension EngineEfficiencies.Group {
   /// What a cross-validation found.
   package init(_ validation: CrossValidation) {
     let classes = validation.parameters.classes
-    let fitted = validation.rows.filter { $0.observation.setAside == nil }
+    let fitted = validation.rows.filter(\.observation.isFitted)
     var intervals: [String: [SpeedObservation.Quantity: ErrorInterval]] = [:]
     for classKey in classes + [""] {
       for quantity in SpeedObservation.Quantity.allCases

@@ -9,6 +9,12 @@ package struct PassWork: Sendable {
   /// Micro-batches, each of which launches every layer.
   package var launches: Double
   package var layers: Double
+  /// Of these, layers of the model.
+  package var modelLayers: Double
+  /// Elements of a token's state between layers.
+  package var hidden: Double
+  /// Of the layer with the fewest.
+  package var keyValueHeads: Int
   package var hasExperts: Bool
   /// Attention in separate products through memory, as before flash attention was the default.
   package var hasPlainAttention = false
@@ -32,49 +38,74 @@ package struct PassWork: Sendable {
   ///   0.03 s (Schmitt's thesis, 2024, table 2.8): 90 bytes per weight at four fifths of the bandwidth.
   static let unfusedBytes = 90.0
 
-  private init(isPrompt: Bool, tokens: Double, launches: Double, _ model: ModelWork) {
+  private init(isPrompt: Bool, tokens: Double, launches: Double, _ model: ModelWork, _ portion: WorkPortion) {
     self.isPrompt = isPrompt
     self.tokens = tokens
     self.launches = launches
-    layers = Double(model.layers) + Self.layersBesides
+    modelLayers = Double(model.layers) * max(portion.layers, model.experts > 1 ? portion.experts : 0)
+    layers = modelLayers + (portion.hasHead ? Self.layersBesides : 0)
+    hidden = Double(model.hiddenSize)
+    keyValueHeads = model.keyValueHeads
     hasExperts = model.experts > 1
   }
 
+  /// The share of a part's weights that a portion of the model reads.
+  private static func share(_ part: VariantWork.Part, _ portion: WorkPortion) -> Double {
+    part.isHead ? (portion.hasHead ? 1 : 0) : part.isRouted ? portion.experts : portion.layers
+  }
+
   /// One decode step of all sequences of the workload.
-  package static func step(_ work: VariantWork, _ model: ModelWork, by engine: Engine) -> PassWork {
+  ///
+  /// - Parameter together: sequences of the pass, where not all go at once.
+  package static func step(
+    _ work: VariantWork, _ model: ModelWork, by engine: Engine, _ portion: WorkPortion = .whole, together: Int? = nil
+  ) -> PassWork {
     let rules = EngineRules.of(engine)
-    let isUnfused = !model.workload.hasFusedKernels && !rules.readsGGUF
-    let sequences = max(1, model.workload.sequences)
-    var pass = PassWork(isPrompt: false, tokens: Double(sequences), launches: 1, model)
+    let sequences = max(1, together ?? model.workload.sequences)
+    var pass = PassWork(isPrompt: false, tokens: Double(sequences), launches: 1, model, portion)
     for part in work.parts {
+      let share = share(part, portion)
       let family = part.family.rawValue
-      pass.weightBytes += work.bytes(part, tokens: sequences, model)
-      // Expanded weights are written and read again in 16 bits.
-      if rules.formats(part.format) == .expanded { pass.weightBytes += 4 * part.elements }
-      if isUnfused, rules.formats(part.format) == .packed { pass.weightBytes += unfusedBytes * part.elements }
-      pass.elements[family] += part.elements
-      pass.operations[family] += 2 * part.elements * Double(sequences)
+      pass.weightBytes += share * work.bytes(part, tokens: sequences, model)
+      pass.weightBytes += share * unpackedBytes(part, model, rules) * part.elements
+      pass.elements[family] += share * part.elements
+      pass.operations[family] += share * 2 * part.elements * Double(sequences)
     }
-    pass.cacheBytes = (model.cacheBytesRead + model.stateBytes) * Double(sequences)
+    pass.cacheBytes = (model.cacheBytesRead + model.stateBytes) * Double(sequences) * portion.layers
     return pass
   }
 
   /// The prompt of one sequence after `earlier` tokens, whose attention operations `model` may include.
-  package static func prompt(_ work: VariantWork, _ model: ModelWork, earlierOperations: Double = 0, tokens: Int? = nil)
-    -> PassWork
-  {
+  package static func prompt(
+    _ work: VariantWork, _ model: ModelWork, by engine: Engine, _ portion: WorkPortion = .whole,
+    earlierOperations: Double = 0, tokens: Int? = nil
+  ) -> PassWork {
+    let rules = EngineRules.of(engine)
     let prompt = Double(tokens ?? min(model.workload.promptTokens, model.workload.contextTokens))
     let batch = max(1, min(prompt, Double(model.workload.microBatch)))
     let launches = (prompt / batch).rounded(.up)
-    var pass = PassWork(isPrompt: true, tokens: prompt, launches: launches, model)
+    var pass = PassWork(isPrompt: true, tokens: prompt, launches: launches, model, portion)
     for part in work.parts {
+      let share = share(part, portion)
       let family = part.family.rawValue
       // Logits are asked for after the last token alone.
-      pass.weightBytes += work.bytes(part, tokens: Int(batch), model) * (part.isHead ? 1 : launches)
-      pass.elements[family] += part.elements
-      pass.operations[family] += 2 * part.elements * (part.isHead ? 1 : prompt)
+      let bytes = work.bytes(part, tokens: Int(batch), model)
+      let visited = bytes / max(part.bytes, .leastNormalMagnitude) * part.elements
+      let passes = part.isHead ? 1 : launches
+      pass.weightBytes += share * passes * (bytes + unpackedBytes(part, model, rules) * visited)
+      pass.elements[family] += share * part.elements
+      pass.operations[family] += share * 2 * part.elements * (part.isHead ? 1 : prompt)
     }
-    pass.attentionOperations = model.promptAttentionOperations - earlierOperations
+    pass.attentionOperations = (model.promptAttentionOperations - earlierOperations) * portion.layers
     return pass
+  }
+
+  /// Bytes per weight that unpacking moves before a product: expanded weights are written and read again in 16 bits.
+  private static func unpackedBytes(_ part: VariantWork.Part, _ model: ModelWork, _ rules: EngineRules) -> Double {
+    switch rules.formats(part.format) {
+    case .expanded: 4
+    case .packed where !model.workload.hasFusedKernels && !rules.readsGGUF: unfusedBytes
+    default: 0
+    }
   }
 }

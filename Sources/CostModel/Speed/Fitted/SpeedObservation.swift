@@ -28,11 +28,15 @@ package struct SpeedObservation: Sendable {
   package var rule: Double?
   /// Why nothing is fitted to it, though it is predicted like all others.
   package var setAside: String?
+  /// The equal devices that shared the model; nil for one place. Nothing is fitted to what several did.
+  package var group: DeviceGroup?
+
+  package var isFitted: Bool { setAside == nil && group == nil }
 
   package init(
     engine: Engine, machine: String, kind: DeviceKind, classKey: String, rates: DeviceRates, quantity: Quantity,
     label: String, passes: [(work: PassWork, count: Double)], tokens: Double, rate: Double, rule: Double?,
-    setAside: String? = nil
+    setAside: String? = nil, group: DeviceGroup? = nil
   ) {
     self.engine = engine
     self.machine = machine
@@ -46,17 +50,19 @@ package struct SpeedObservation: Sendable {
     self.rate = rate
     self.rule = rule
     self.setAside = setAside
+    self.group = group
   }
 
   /// Tokens per second by the time model.
   package func predicted(_ efficiency: Efficiency) -> Double {
-    tokens / passes.reduce(0) { $0 + $1.count * efficiency.terms($1.work, on: rates).total }
+    tokens / passes.reduce(0) { $0 + $1.count * efficiency.terms($1.work, on: rates, sharedBy: group).total }
   }
 }
 
 /// Where a model computes, as tables of errors tell devices apart.
 package enum DeviceKind: String, Sendable, CaseIterable {
   case gpu
+  case gpus = "several GPUs"
   case unified = "unified memory"
   case processor
 }
