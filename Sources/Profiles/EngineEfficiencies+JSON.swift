@@ -44,18 +44,18 @@ extension EngineEfficiencies.Group {
       let list = json["classes"]?.members
     else { return nil }
     var byClass: [String: Efficiency] = [:]
-    var intervals: [String: [SpeedObservation.Quantity: ErrorInterval]] = [:]
+    var intervals: [EngineEfficiencies.IntervalKey: ErrorInterval] = [:]
     for member in list {
       guard let values = SIMD8<Double>(coefficients: member.value) else { return nil }
       byClass[member.key] = Efficiency(
         values: values, decodingCost: decoding, productCost: product, expertLaunch: launch,
         expertProduct: expertProduct, plainStep: plainStep, plainPrompt: plainPrompt, overlap: overlap
       )
-      for quantity in SpeedObservation.Quantity.allCases {
-        guard let ends = member.value[quantity.rawValue + "Interval"]?.arrayValue?.compactMap(\.doubleValue),
-          ends.count == 2
-        else { continue }
-        intervals[member.key, default: [:]][quantity] = ErrorInterval(low: ends[0], high: ends[1])
+      for key in Self.keys(member.key) {
+        guard let ends = member.value[key.name]?.arrayValue?.compactMap(\.doubleValue), ends.count == 2 else {
+          continue
+        }
+        intervals[key] = ErrorInterval(low: ends[0], high: ends[1])
       }
     }
     guard let common = byClass.removeValue(forKey: "") else { return nil }
@@ -84,13 +84,26 @@ extension EngineEfficiencies.Group {
     var members = Efficiency.Coefficient.allCases.map {
       JSON.Member($0.name, .number(fourDigits(efficiency[$0])))
     }
-    for quantity in SpeedObservation.Quantity.allCases {
-      guard let interval = intervals[key]?[quantity] else { continue }
+    for key in Self.keys(key) {
+      guard let interval = intervals[key] else { continue }
       let ends: [JSON] = [.number(fourDigits(interval.low)), .number(fourDigits(interval.high))]
-      members.append(.init(quantity.rawValue + "Interval", .array(ends)))
+      members.append(.init(key.name, .array(ends)))
     }
     return .object(members)
   }
+}
+
+extension EngineEfficiencies.Group {
+  fileprivate static func keys(_ classKey: String) -> [EngineEfficiencies.IntervalKey] {
+    DeviceKind.allCases.flatMap { kind in
+      SpeedObservation.Quantity.allCases.map { EngineEfficiencies.IntervalKey(classKey, kind, $0) }
+    }
+  }
+}
+
+extension EngineEfficiencies.IntervalKey {
+  /// The key in the table: `decodeInterval, unified memory`.
+  fileprivate var name: String { "\(quantity.rawValue)Interval, \(kind.rawValue)" }
 }
 
 /// Four significant digits: more would pretend.

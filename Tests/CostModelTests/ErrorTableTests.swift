@@ -8,7 +8,7 @@ import Testing
 @Suite struct ErrorTableTests {
   private static func entries(_ errors: [Double], machine: (Int) -> String) -> [ErrorTable.Entry] {
     errors.enumerated().map {
-      ErrorTable.Entry(machine: machine($0), classKey: "one", quantity: .decode, error: $1)
+      ErrorTable.Entry(machine: machine($0), classKey: "one", kind: .gpu, quantity: .decode, error: $1)
     }
   }
 
@@ -21,11 +21,28 @@ import Testing
     // 40 errors from -0.4 to 0.4, and one machine far out.
     var errors: [Double] = (0..<40).map { Self.scattered($0 * 17 % 40, of: 40) }
     errors.append(5)
-    let interval = ErrorTable(Self.entries(errors) { "machine \($0)" }).interval("one", .decode)
+    let interval = ErrorTable(Self.entries(errors) { "machine \($0)" }).interval("one", .gpu, .decode)
     let (low, high) = (Logarithm.natural(interval.low), Logarithm.natural(interval.high))
     let inside = errors.filter { $0 >= low && $0 <= high }.count
     #expect(Double(inside) >= 0.9 * Double(errors.count))
     #expect(high < 1, "one machine in 41 does not decide: \(high)")
+  }
+
+  @Test func `a class of few machines takes the errors of its kind, not of all kinds`() {
+    func entries(_ kind: DeviceKind, _ classKey: String, _ count: Int, _ width: Double) -> [ErrorTable.Entry] {
+      (0..<count).map { index in
+        ErrorTable.Entry(
+          machine: "\(kind) \(classKey) \(index)", classKey: classKey, kind: kind, quantity: .decode,
+          error: width * Self.scattered(index * 7 % count, of: count))
+      }
+    }
+    let table = ErrorTable(
+      entries(.gpu, "cards", 24, 3) + entries(.unified, "usual", 12, 0.5) + entries(.unified, "new", 3, 0.5))
+    let narrow = table.interval("new", .unified, .decode)
+    #expect(narrow.width < table.interval("cards", .gpu, .decode).width.squareRoot(), "\(narrow)")
+    // A kind of which nobody measured enough takes all.
+    #expect(table.interval("new", .processor, .decode).width > narrow.width)
+    #expect(table.interval("cards", .gpus, .decode) == table.interval("cards", .gpu, .decode))
   }
 
   @Test func `what is said of a machine does not hang on its own errors`() {
@@ -36,14 +53,15 @@ import Testing
     changed[7] = -9
     let odd = ErrorTable(Self.entries(changed) { "machine \($0 / 2)" })
     #expect(
-      usual.interval("one", .decode, without: "machine 3") == odd.interval("one", .decode, without: "machine 3"))
-    #expect(usual.interval("one", .decode) != odd.interval("one", .decode))
+      usual.interval("one", .gpu, .decode, without: "machine 3")
+        == odd.interval("one", .gpu, .decode, without: "machine 3"))
+    #expect(usual.interval("one", .gpu, .decode) != odd.interval("one", .gpu, .decode))
   }
 
   @Test func `few machines that differ ask for more than they show`() {
     // Six machines of one error each: without either end the other five do not reach it.
     let errors = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]
-    let interval = ErrorTable(Self.entries(errors) { "machine \($0)" }).interval("one", .decode)
+    let interval = ErrorTable(Self.entries(errors) { "machine \($0)" }).interval("one", .gpu, .decode)
     #expect(Logarithm.natural(interval.low) < -0.5 && Logarithm.natural(interval.high) > 0.5)
   }
 

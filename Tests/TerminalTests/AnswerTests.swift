@@ -10,7 +10,7 @@ import Testing
     "model.name", "model.parametersTotal", "model.parametersActive", "variant", "weightsBytes", "bitsPerWeight",
     "memory.weightsBytes", "memory.kvCacheBytes", "memory.computeBytes", "memory.overheadBytes", "memory.totalBytes",
     "decodeTokensPerSecond", "prefillTokensPerSecond", "timeToFirstTokenSeconds", "energyJoulesPerToken", "quality",
-    "bound", "fits", "verdict",
+    "bound", "fits", "verdict", "distribution.sentence", "distribution.layers", "distribution.places",
   ]
 
   struct Answer: CustomTestStringConvertible {
@@ -38,6 +38,12 @@ import Testing
     Answer(
       arguments: ["estimate", "tinyllama-1.1b", "--variant", "q4_k_m", "--no-calibrate"], keys: estimateKeys,
       list: "terms", rowKeys: ["label", "formula", "basis"]),
+    Answer(
+      arguments: [
+        "estimate", "llama-3-70b", "--variant", "q4_k_m", "--gpu-layers", "41", "--machine",
+        "RTX 3090, host-memory=64GB, host-bandwidth=50GB/s, host-cores=8",
+      ], keys: estimateKeys, list: "distribution.places",
+      rowKeys: ["kind", "count", "layers", "neededBytes", "usableBytes.value", "verdict"]),
     Answer(
       arguments: ["fits", "tinyllama", "--no-calibrate"], keys: ["machine.name", "workload.contextTokens"],
       list: "rows", rowKeys: estimateKeys),

@@ -35,6 +35,12 @@ import Testing
     Refusal("tdp", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=1008GB/s,tdp=-3W"),
     Refusal("colour", "fits", "--machine", "kind=gpu,memory=24GB,bandwidth=1008GB/s,colour=red"),
     Refusal("either", "fits", "--machine", "RTX 4090", "--root", "/"),
+    Refusal("--gpu-layers", "fits", "tinyllama", "--machine", "RTX 4090", "--engine", "vllm", "--gpu-layers", "3"),
+    Refusal("some", "fits", "tinyllama", "--machine", "RTX 4090", "--gpu-layers", "some"),
+    Refusal(
+      "4 devices", "estimate", "llama-3-8b", "--machine", "2x RTX 3090", "--engine", "vllm", "--tensor-parallel", "4"),
+    Refusal("bridge", "estimate", "llama-3-8b", "--machine", "2x RTX 4090, nvlink"),
+    Refusal("9x99", "estimate", "llama-3-8b", "--machine", "RTX 4090, pcie=9x99"),
     Refusal("6", "fits", "tinyllama", "--max-memory", "6"),
     Refusal("leave out --variant", "fits", "tinyllama", "--train", "lora-8", "--variant", "q4_0"),
     Refusal("no way to train", "fits", "tinyllama", "--train", "lora-0"),

@@ -23,7 +23,7 @@ package struct FittedSpeed: SpeedModel {
     self.engine = engine
     self.rates = rates
     efficiency = group.classes[classKey]
-    intervals = [.decode: group.interval(classKey, .decode), .prefill: group.interval(classKey, .prefill)]
+    intervals = [.decode: group.interval(classKey, kind, .decode), .prefill: group.interval(classKey, kind, .prefill)]
     source =
       "\(origin) of \(name) × efficiencies of \(engine.rawValue) fitted to \(group.rows) published speeds on "
       + "\(group.machines) machines; 90 % interval from machines left out of the fit"

@@ -40,16 +40,17 @@ package struct CrossValidation: Sendable {
     let errors = ErrorTable(
       zip(observations, predicted).filter(\.0.isFitted).map { observation, predicted in
         ErrorTable.Entry(
-          machine: observation.machine, classKey: observation.classKey, quantity: observation.quantity,
-          error: Logarithm.natural(observation.rate / predicted))
+          machine: observation.machine, classKey: observation.classKey, kind: observation.kind,
+          quantity: observation.quantity, error: Logarithm.natural(observation.rate / predicted))
       })
     self.errors = errors
     var intervals: [IntervalKey: ErrorInterval] = [:]
     rows = zip(observations, predicted).map { observation, predicted in
       let key = IntervalKey(
-        machine: observation.machine, classKey: observation.classKey, quantity: observation.quantity)
+        machine: observation.machine, classKey: observation.classKey, kind: observation.kind,
+        quantity: observation.quantity)
       let interval =
-        intervals[key] ?? errors.interval(key.classKey, key.quantity, without: key.machine)
+        intervals[key] ?? errors.interval(key.classKey, key.kind, key.quantity, without: key.machine)
       intervals[key] = interval
       return Row(observation: observation, predicted: predicted, interval: interval)
     }
@@ -58,6 +59,7 @@ package struct CrossValidation: Sendable {
   private struct IntervalKey: Hashable {
     var machine: String
     var classKey: String
+    var kind: DeviceKind
     var quantity: SpeedObservation.Quantity
   }
 }

@@ -4,15 +4,14 @@
 package struct EngineEfficiencies: Sendable {
   package struct Group: Sendable {
     package var classes: ClassEfficiencies
-    /// By class and, under the empty name, for the whole group.
-    package var intervals: [String: [SpeedObservation.Quantity: ErrorInterval]]
+    /// By class and kind of device; under the class without a name for classes that nobody measured.
+    package var intervals: [IntervalKey: ErrorInterval]
     /// Machines and rows behind it.
     package var machines: Int
     package var rows: Int
 
     package init(
-      classes: ClassEfficiencies, intervals: [String: [SpeedObservation.Quantity: ErrorInterval]], machines: Int,
-      rows: Int
+      classes: ClassEfficiencies, intervals: [IntervalKey: ErrorInterval], machines: Int, rows: Int
     ) {
       self.classes = classes
       self.intervals = intervals
@@ -20,8 +19,23 @@ package struct EngineEfficiencies: Sendable {
       self.rows = rows
     }
 
-    func interval(_ classKey: String, _ quantity: SpeedObservation.Quantity) -> ErrorInterval {
-      intervals[classKey]?[quantity] ?? intervals[""]?[quantity] ?? ErrorTable.unknown
+    func interval(
+      _ classKey: String, _ kind: DeviceKind, _ quantity: SpeedObservation.Quantity
+    ) -> ErrorInterval {
+      [classKey, ""].lazy.compactMap { intervals[IntervalKey($0, kind, quantity)] }.first ?? ErrorTable.unknown
+    }
+  }
+
+  /// Which interval: a class may hold devices of several kinds.
+  package struct IntervalKey: Hashable, Sendable {
+    package var classKey: String
+    package var kind: DeviceKind
+    package var quantity: SpeedObservation.Quantity
+
+    package init(_ classKey: String, _ kind: DeviceKind, _ quantity: SpeedObservation.Quantity) {
+      self.classKey = classKey
+      self.kind = kind
+      self.quantity = quantity
     }
   }
 
@@ -38,11 +52,12 @@ extension EngineEfficiencies.Group {
   package init(_ validation: CrossValidation) {
     let classes = validation.parameters.classes
     let fitted = validation.rows.filter(\.observation.isFitted)
-    var intervals: [String: [SpeedObservation.Quantity: ErrorInterval]] = [:]
-    for classKey in classes + [""] {
-      for quantity in SpeedObservation.Quantity.allCases
-      where fitted.contains(where: { $0.observation.quantity == quantity }) {
-        intervals[classKey, default: [:]][quantity] = validation.errors.interval(classKey, quantity)
+    var intervals: [EngineEfficiencies.IntervalKey: ErrorInterval] = [:]
+    let kinds = DeviceKind.allCases.filter { kind in fitted.contains { $0.observation.kind == kind } }
+    for quantity in SpeedObservation.Quantity.allCases
+    where fitted.contains(where: { $0.observation.quantity == quantity }) {
+      for (classKey, kind) in (classes + [""]).flatMap({ name in kinds.map { (name, $0) } }) {
+        intervals[.init(classKey, kind, quantity)] = validation.errors.interval(classKey, kind, quantity)
       }
     }
     self.init(

@@ -27,12 +27,16 @@ package struct ErrorTable: Sendable {
   package struct Entry: Sendable {
     package var machine: String
     package var classKey: String
+    package var kind: DeviceKind
     package var quantity: SpeedObservation.Quantity
     package var error: Double
 
-    package init(machine: String, classKey: String, quantity: SpeedObservation.Quantity, error: Double) {
+    package init(
+      machine: String, classKey: String, kind: DeviceKind, quantity: SpeedObservation.Quantity, error: Double
+    ) {
       self.machine = machine
       self.classKey = classKey
+      self.kind = kind
       self.quantity = quantity
       self.error = error
     }
@@ -45,7 +49,7 @@ package struct ErrorTable: Sendable {
     self.entries = entries.sorted { ($0.error, $0.machine) < ($1.error, $1.machine) }
   }
 
-  /// A class speaks for itself from this many machines on; else its group does.
+  /// A class speaks for itself from this many machines on; else its kind of device does, else its group.
   static let enoughMachines = 10
   static let coverage = 0.9
   /// Where the ends of an interval stand among the errors: the boldest first.
@@ -58,12 +62,16 @@ package struct ErrorTable: Sendable {
   static let unknown = ErrorInterval(low: 0.5, high: 2)
 
   /// The interval that the errors on other machines suggest.
+  ///
+  /// - Parameter kind: of the device; several devices count as one, whose errors theirs are.
   package func interval(
-    _ classKey: String, _ quantity: SpeedObservation.Quantity, without machine: String? = nil
+    _ classKey: String, _ kind: DeviceKind, _ quantity: SpeedObservation.Quantity, without machine: String? = nil
   ) -> ErrorInterval {
+    let kind = kind == .gpus ? .gpu : kind
     let others = entries.filter { $0.quantity == quantity && $0.machine != machine }
-    let own = others.filter { $0.classKey == classKey }
-    let chosen = Set(own.map(\.machine)).count >= Self.enoughMachines ? own : others
+    func isEnough(_ entries: [Entry]) -> Bool { Set(entries.map(\.machine)).count >= Self.enoughMachines }
+    let candidates = [others.filter { $0.classKey == classKey }, others.filter { $0.kind == kind }]
+    let chosen = candidates.first(where: isEnough) ?? others
     guard !chosen.isEmpty else { return Self.unknown }
     let ends = WeightedErrors(chosen).ends(Self.cut(chosen))
     return ErrorInterval(low: Logarithm.exponential(ends.low), high: Logarithm.exponential(ends.high))
