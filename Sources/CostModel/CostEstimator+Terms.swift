@@ -5,7 +5,7 @@ internal import LanguageModel
 internal import Quantities
 
 extension CostEstimator {
-  /// Every term of an estimate with its formula and basis.
+  /// Every term of an estimate with its formula and basis; the estimate's figures tell their sources.
   package func terms(of estimate: CostEstimate) -> [CostTerm] {
     let footprint = footprint(estimate.variant)
     return memoryTerms(footprint) + placeTerms(estimate) + roomTerms(estimate, footprint) + timeTerms(estimate)
@@ -77,7 +77,7 @@ extension CostEstimator {
     var terms = parts.map { label, seconds, formula in
       CostTerm(
         phase: phase, label: label, amount: Seconds(seconds).description, value: seconds, unit: "seconds",
-        formula: "\(formula), \(span); \(speed.source)", basis: speed.basis)
+        formula: "\(formula), \(span)", basis: speed.basis)
     }
     if time.onProcessor > 0 {
       terms.append(
@@ -138,7 +138,7 @@ extension CostEstimator {
     return parts.filter { $0.1 > 0 }.map { label, joules, formula in
       CostTerm(
         phase: phase, label: label, amount: Energy(joules: joules).description, value: joules, unit: "joules",
-        formula: "\(formula), \(span); \(energy.source)", basis: .modelled)
+        formula: "\(formula), \(span)", basis: .modelled)
     }
   }
 

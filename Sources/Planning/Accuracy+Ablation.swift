@@ -16,8 +16,7 @@ package struct AblationRow: Sendable {
 extension PlanningSession {
   /// The scores of speed again: without each term, without each engine's or machine's rows, and with what nobody can know.
   package func ablation() throws -> [AblationRow] {
-    let builder = try ObservationBuilder(models: models(), machines: machines())
-    let observations = builder.observations(try SpeedTable.contents(library).rows).0.filter(\.isFitted)
+    let observations = try fittedObservations()
     let groups = Dictionary(grouping: observations) { EngineGroup($0.engine, $0.kind) }
     let present = EngineGroup.allCases.filter { groups[$0] != nil }
     func errors(_ term: SpeedTerm?) -> [ScoredSpeed] {
@@ -27,7 +26,27 @@ extension PlanningSession {
     let whole = errors(nil)
     var rows = Self.rows(whole, "nothing")
     for term in SpeedTerm.allCases { rows += Self.rows(errors(term), "without \(term.rawValue)") }
-    return Self.sorted(rows + Self.dataRows(whole) + Self.knownRows(whole))
+    return Self.sorted(try rows + readRows(whole) + Self.dataRows(whole) + Self.knownRows(whole))
+  }
+
+  private func fittedObservations(_ reads: ObservationBuilder.Reads = .reached) throws -> [SpeedObservation] {
+    let builder = try ObservationBuilder(models: models(), machines: machines(), reads: reads)
+    return builder.observations(try SpeedTable.contents(library).rows).0.filter(\.isFitted)
+  }
+
+  /// Scores of processors when nothing limits what threads read, and with pages on all nodes that they stand on.
+  private func readRows(_ whole: [ScoredSpeed]) throws -> [AblationRow] {
+    let others = whole.filter { speed in
+      let group = Engine(rawValue: speed.engine).flatMap { EngineGroup($0, .processor) }
+      return speed.kind == DeviceKind.processor.rawValue && group != .processors
+    }
+    return try [
+      (ObservationBuilder.Reads.everything, "without what threads reach"), (.spread, "with pages on all nodes"),
+    ]
+    .flatMap { reads, change in
+      let observations = try fittedObservations(reads).filter { EngineGroup($0.engine, $0.kind) == .processors }
+      return Self.rows(CrossValidation(.processors, observations).rows.map(ScoredSpeed.init) + others, change)
+    }
   }
 
   /// Scores without each engine's rows, and without those of the machine that the ninth decile owes most to.

@@ -98,10 +98,16 @@ extension PublishedSpeed {
 
 /// Turns published speeds into what the time model reads.
 struct ObservationBuilder {
+  /// How a processor's threads read: everything that the memory gives, what they reach of it, or that with pages spread
+  /// over all nodes.
+  enum Reads: String, CaseIterable { case everything, reached, spread }
+
   private let models: [String: ModelCatalogue.Entry]
   let machines: [String: HardwareProfile]
+  private let reads: Reads
 
-  init(models: ModelCatalogue, machines: MachineCatalogue) {
+  init(models: ModelCatalogue, machines: MachineCatalogue, reads: Reads = .reached) {
+    self.reads = reads
     self.models = Dictionary(models.entries.map { ($0.name, $0) }) { first, _ in first }
     self.machines = Dictionary(machines.machines.map { ($0.name, $0.profile) }) { first, _ in first }
   }
@@ -147,10 +153,11 @@ struct ObservationBuilder {
     let kind: DeviceKind =
       device == nil ? .processor : device?.hasUnifiedMemory == true ? .unified : share == nil ? .gpu : .gpus
     let rates: DeviceRates
-    do { rates = try Self.rates(machine, row) } catch { return .failure(error) }
+    do { rates = try self.rates(machine, row) } catch { return .failure(error) }
     guard let group = EngineGroup(row.engine, kind) else { return .failure(NoSpeed("the built-in runtime")) }
     let summary = variant.summary(of: census)
-    var (passes, tokens, cached) = Self.passes(row, summary, description.architecture)
+    let together = Self.together(row, summary, description.architecture, device)
+    var (passes, tokens, cached, leastBytes) = Self.passes(row, summary, description.architecture, together: together)
     if kind != .unified, let memory = device?.memoryTotal.value?.magnitude,
       summary.bytes.magnitude + cached > memory * Double(row.devices)
     {
@@ -161,27 +168,53 @@ struct ObservationBuilder {
     if row.quantity == .prefill, operations * row.tokensPerSecond / tokens > rates.matrixRate * Double(row.devices) {
       return .failure(NoSpeed("beyond the device's peak arithmetic rate: a cached prompt"))
     }
+    // Devices that hold layers in turn read one after the other; a processor's caches may hold a small model.
+    let peak = rates.bandwidth * Double(share?.parallel ?? 1)
+    let isBeyond = kind != .processor && leastBytes * row.tokensPerSecond / tokens > peak
     return .success(
       SpeedObservation(
         engine: row.engine, machine: row.machine, kind: kind, classKey: group.classKey(row.engine, rates.deviceClass),
         rates: rates, quantity: row.quantity, label: row.label, passes: passes, tokens: tokens,
         rate: row.tokensPerSecond,
-        rule: row.quantity == .decode ? 0.55 * rates.bandwidth / summary.bytes.magnitude : nil, setAside: row.setAside,
+        rule: row.quantity == .decode ? 0.55 * rates.bandwidth / summary.bytes.magnitude : nil,
+        setAside: row.setAside ?? (isBeyond ? "beyond the devices' peak bandwidth: drafts, or an emptier cache" : nil),
         group: share))
   }
 
-  private static func rates(_ machine: HardwareProfile, _ row: PublishedSpeed) throws(NoSpeed) -> DeviceRates {
+  private func rates(_ machine: HardwareProfile, _ row: PublishedSpeed) throws(NoSpeed) -> DeviceRates {
     if let device = machine.accelerators.first { return try DeviceRates(device) }
-    guard let bandwidth = machine.memory.peakBandwidth.value else { throw NoSpeed("bandwidth not known") }
+    guard let peak = machine.memory.peakBandwidth.value?.magnitude else { throw NoSpeed("bandwidth not known") }
+    let threads = row.threads ?? machine.processor.coreCount
+    let reach = ProcessorReach(machine, threads: threads)
+    let bandwidth =
+      switch reads {
+      case .everything: peak
+      case .reached: reach.bandwidth(of: peak)
+      case .spread: reach.bandwidth(of: peak) / reach.remoteFactor
+      }
     return DeviceRates(
-      machine.processor, vendor: machine.processor.vendor, threads: row.threads ?? machine.processor.coreCount,
-      bandwidth: bandwidth.magnitude)
+      machine.processor, vendor: machine.processor.vendor, threads: threads, bandwidth: bandwidth)
   }
 
-  /// The passes of a measurement, the tokens it counts, and the bytes of its cache.
+  /// Sequences of a serving engine that run at once: as many as the room for the cache holds to their end; the others wait.
+  private static func together(
+    _ row: PublishedSpeed, _ summary: VariantSummary, _ architecture: ModelArchitecture, _ device: Accelerator?
+  ) -> Int {
+    guard let device, EngineRules.of(row.engine).sharing.dividesMatrices, row.sequences > 1 else {
+      return row.sequences
+    }
+    let memory = ServingMemory(
+      architecture, weights: summary.alignedBytes,
+      Workload(contextTokens: row.promptTokens + row.generatedTokens, sequences: row.sequences),
+      EngineMemory.Placement(isOnDevice: true, devices: row.devices, deviceMemory: device.memoryTotal.value))
+    return max(1, min(row.sequences, memory.concurrency ?? row.sequences))
+  }
+
+  /// The passes of a measurement, the tokens it counts, the bytes of its cache, and those that its steps read at least,
+  /// where all sequences of a mixture meet the same experts.
   private static func passes(
-    _ row: PublishedSpeed, _ summary: VariantSummary, _ architecture: ModelArchitecture
-  ) -> (passes: [(work: PassWork, count: Double)], tokens: Double, cached: Double) {
+    _ row: PublishedSpeed, _ summary: VariantSummary, _ architecture: ModelArchitecture, together: Int
+  ) -> (passes: [(work: PassWork, count: Double)], tokens: Double, cached: Double, leastBytes: Double) {
     func model(prompt: Int, generated: Int = 0, sequences: Int = 1) -> ModelWork {
       ModelWork(
         architecture,
@@ -189,27 +222,31 @@ struct ObservationBuilder {
           promptTokens: prompt, generatedTokens: generated, contextTokens: prompt + generated + 1, sequences: sequences)
       )
     }
+    func leastBytes(_ work: VariantWork, _ model: ModelWork, _ step: PassWork) -> Double {
+      PassWork.step(work, model, by: row.engine, together: 1).weightBytes + step.cacheBytes
+    }
     switch row.quantity {
     case .decode:
       let model = model(
         prompt: max(1, row.earlierTokens), generated: row.generatedTokens, sequences: row.sequences)
-      let step = PassWork.step(VariantWork(summary, model), model, by: row.engine)
-      return ([(step, 1)], step.tokens, step.cacheBytes)
+      let work = VariantWork(summary, model)
+      let step = PassWork.step(work, model, by: row.engine)
+      return ([(step, 1)], step.tokens, step.cacheBytes, leastBytes(work, model, step))
     case .prefill:
       let whole = model(prompt: row.promptTokens + row.earlierTokens)
       let before = row.earlierTokens > 0 ? model(prompt: row.earlierTokens).promptAttentionOperations : 0
       let pass = PassWork.prompt(
         VariantWork(summary, whole), whole, by: row.engine, earlierOperations: before, tokens: row.promptTokens)
-      return ([(pass, 1)], pass.tokens, whole.cacheBytesRead)
+      return ([(pass, 1)], pass.tokens, whole.cacheBytesRead, 0)
     case .request:
       let steps = model(prompt: row.promptTokens, generated: row.generatedTokens, sequences: row.sequences)
       let work = VariantWork(summary, steps)
-      let step = PassWork.step(work, steps, by: row.engine)
+      let step = PassWork.step(work, steps, by: row.engine, together: together)
+      let count = Double(row.generatedTokens) * Double(row.sequences) / Double(together)
       let tokens = Double((row.promptTokens + row.generatedTokens) * row.sequences)
       return (
-        [(PassWork.prompt(work, steps, by: row.engine), Double(row.sequences)), (step, Double(row.generatedTokens))],
-        tokens,
-        step.cacheBytes
+        [(PassWork.prompt(work, steps, by: row.engine), Double(row.sequences)), (step, count)], tokens,
+        step.cacheBytes, count * leastBytes(work, steps, step)
       )
     }
   }

@@ -80,6 +80,7 @@ package struct MachineCatalogue: Sendable {
       name: name, vendor: item["vendor"]?.stringValue ?? "unknown", computes: computes,
       source: item["source"]?.stringValue ?? path)
     machine.devices = min(64, max(1, item["devices"]?.intValue ?? 1))
+    machine.sockets = min(64, max(1, item["sockets"]?.intValue ?? 1))
     machine.cores = item["cores"]?.intValue.flatMap { (1...65_536).contains($0) ? $0 : nil }
     machine.memory = quantity("memoryBytes")
     machine.memoryTechnology = item["memoryTechnology"]?.stringValue

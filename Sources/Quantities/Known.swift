@@ -56,6 +56,12 @@ package enum Known<Value: Quantity>: Sendable, Equatable {
       source: newSource ?? source)
   }
 
+  /// The same with another source.
+  package func told(from newSource: String) -> Known {
+    guard case .known(let value, let low, let high, let basis, _) = self else { return self }
+    return .known(value, low: low, high: high, basis: basis, source: newSource)
+  }
+
   package var value: Value? { if case .known(let value, _, _, _, _) = self { value } else { nil } }
   package var low: Value? { if case .known(_, let low, _, _, _) = self { low } else { nil } }
   package var high: Value? { if case .known(_, _, let high, _, _) = self { high } else { nil } }

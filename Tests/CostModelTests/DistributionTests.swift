@@ -71,6 +71,21 @@ import Testing
     #expect(abs(try #require(decode.value).magnitude / rate - 1) < 0.2, "\(decode)")
   }
 
+  @Test func `several devices are told with the interval of several, as accuracy scores it`() throws {
+    let variant = try Fixture.variant("q8_0")
+    let group = try #require(Fixture.efficiencies.groups[.devices])
+    for (machine, kind) in [("RTX A6000", DeviceKind.gpu), ("2x RTX A6000", .gpus)] {
+      let model = kind == .gpu ? "Meta-Llama-3-8B" : "Meta-Llama-3-70B"
+      let estimate = try Self.estimator(model, on: machine, .llamaCpp).estimate(variant)
+      for (quantity, rate) in [(SpeedObservation.Quantity.decode, estimate.decode), (.prefill, estimate.prefill)] {
+        let interval = group.interval("nvidia", kind, quantity)
+        let value = try #require(rate.value).magnitude
+        #expect(abs(try #require(rate.low).magnitude / value / interval.low - 1) < 1e-9, "\(machine)")
+        #expect(abs(try #require(rate.high).magnitude / value / interval.high - 1) < 1e-9, "\(machine)")
+      }
+    }
+  }
+
   @Test func `the fullest device decides, not the sum`() throws {
     // 80 layers and the head on seven devices: one of them holds twelve.
     func estimate(_ megabytes: Double) throws -> CostEstimate {

@@ -65,6 +65,78 @@ import Testing
     #expect(Logarithm.natural(interval.low) < -0.5 && Logarithm.natural(interval.high) > 0.5)
   }
 
+  private static func entries(
+    _ kind: DeviceKind, _ classKey: String, machines: Range<Int>, _ errors: (Int) -> [Double]
+  ) -> [ErrorTable.Entry] {
+    machines.flatMap { machine in
+      errors(machine).map {
+        ErrorTable.Entry(
+          machine: "machine \(machine)", classKey: classKey, kind: kind, quantity: .decode, error: $0)
+      }
+    }
+  }
+
+  @Test func `several devices take their own errors from five machines on, else those of one and of several together`()
+  {
+    let one = Self.entries(.gpu, "cards", machines: 0..<20) { [0.8 * Self.scattered($0 * 7 % 20, of: 20)] }
+    func several(_ machines: Int) -> ErrorTable {
+      ErrorTable(one + Self.entries(.gpus, "cards", machines: 0..<machines) { [0.02, 0.04 + 0.001 * Double($0)] })
+    }
+    let alone = ErrorTable(one).interval("cards", .gpu, .decode)
+    for table in [several(4), several(5)] {
+      // One device never takes the errors of several.
+      #expect(table.interval("cards", .gpu, .decode) == alone)
+    }
+    #expect(several(5).interval("cards", .gpus, .decode).width < 1.2)
+    #expect(several(4).interval("cards", .gpus, .decode).width > 1.5)
+    // The scored machine is none of the five.
+    #expect(several(5).interval("cards", .gpus, .decode, without: "machine 0").width > 1.5)
+    #expect(several(6).interval("cards", .gpus, .decode, without: "machine 0").width < 1.2)
+    // Of another class nobody tells several.
+    #expect(several(5).interval("others", .gpus, .decode).width > 1.5)
+  }
+
+  @Test func `few machines tell how far errors reach but not to which side, and one tells nothing of another`() {
+    func interval(_ machines: Int) -> ErrorInterval {
+      ErrorTable(Self.entries(.gpu, "cards", machines: 0..<machines) { _ in [0.2, 0.3] })
+        .interval("cards", .gpu, .decode)
+    }
+    for machines in 2...4 {
+      #expect(abs(Logarithm.natural(interval(machines).high) - 0.3) < 1e-12)
+      #expect(abs(Logarithm.natural(interval(machines).low) + 0.3) < 1e-12)
+    }
+    #expect(interval(1) == ErrorInterval(low: 0.5, high: 2) && interval(0) == interval(1))
+  }
+
+  @Test(arguments: 0...12)
+  func `errors that all lie to one side still leave the predicted value inside`(machines: Int) {
+    let entries = Self.entries(.gpu, "cards", machines: 0..<machines) { [0.3 + 0.01 * Double($0), 0.5] }
+    let interval = ErrorTable(entries).interval("cards", .gpu, .decode)
+    #expect(interval.low <= 1 && interval.high > 1, "\(interval)")
+  }
+
+  @Test func `errors of several devices are known to intervals, and to no coefficient`() throws {
+    var rows = try CrossValidationTests.observations(machines: 8) { _ in 1 }
+    let link = PlaceLink(bandwidth: 25e9, isDirect: false, doubt: 1.5, source: "")
+    let sharing = EngineRules.of(.llamaCpp).sharing
+    let single = CrossValidation(.devices, rows)
+    rows += rows.map { row in
+      var row = row
+      row.kind = .gpus
+      row.group = DeviceGroup(parallel: 1, stages: 2, link: link, sharing: sharing)
+      return row
+    }
+    let both = CrossValidation(.devices, rows)
+    #expect(both.parameters.values == single.parameters.values)
+    let group = EngineEfficiencies.Group(both)
+    #expect(group.rows == 32 && group.machines == 8)
+    // The time of exchanges is missing from these rates: several are faster than predicted, one is as predicted.
+    #expect(group.interval("nvidia", .gpus, .decode).high > group.interval("nvidia", .gpu, .decode).high)
+    // A table without several devices tells of them what it tells of one.
+    let alone = EngineEfficiencies.Group(single)
+    #expect(alone.interval("nvidia", .gpus, .decode) == alone.interval("nvidia", .gpu, .decode))
+  }
+
   @Test func `a row that was set aside is predicted, and changes nothing of the fit`() throws {
     let rows = try CrossValidationTests.observations(machines: 5) { $0 == 2 ? 3 : 1 }
     let doubtful = rows.map { row in

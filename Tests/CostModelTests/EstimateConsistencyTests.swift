@@ -3,6 +3,7 @@ import Compression
 import CostModel
 import Hardware
 import LanguageModel
+import Profiles
 import Quantities
 import Testing
 
@@ -132,19 +133,48 @@ import Testing
     }
   }
 
-  @Test func `every known estimate lies inside its own interval`() throws {
+  /// One device of each kind that engines are fitted to, several of them, partly the processor, and processors alone.
+  static let machines = [
+    "RTX 4090", "2x RTX 3090", "4x A100 80GB SXM", "8x H100 SXM 80GB", "Radeon RX 7900 XTX", "2x Radeon RX 7900 XTX",
+    "Arc B580", "Apple M4 Pro with 20 GPU cores", "DGX Spark (GB10)", "Ryzen 9 7950X", "Raspberry Pi 5 / CM5",
+    "RTX 4090, host-memory=128GB, host-bandwidth=80GB/s, host-cores=16",
+    "kind=gpu,memory=48GB,bandwidth=2000GB/s,fp16=330TFLOP/s,tdp=450W,devices=2",
+  ]
+
+  @Test(arguments: Engine.allCases, machines)
+  func `every known estimate lies inside its own interval`(engine: Engine, machine: String) throws {
+    let profile =
+      MachineDescription.looksInline(machine)
+      ? try Fixture.device(machine) : try Self.catalogue.get().machine(described: machine).profile
+    let variants = try ["original", "q4_k_m", "awq4-g128"].map(Fixture.variant)
+    for model in ["Qwen2.5-0.5B", "Mixtral-8x7B-v0.1"] {
+      for workload in [
+        Workload(promptTokens: 8000, generatedTokens: 200, contextTokens: 8200),
+        Workload(promptTokens: 100, generatedTokens: 100, contextTokens: 200, sequences: 32),
+      ] {
+        let estimator = Fixture.estimator(try Fixture.model(model), on: profile, engine: engine, workload)
+        for variant in variants { expectInside(estimator.estimate(variant)) }
+      }
+    }
+  }
+
+  private static let catalogue = Result { try MachineCatalogue(library: .standard()) }
+
+  @Test func `every variant's estimate lies inside its own interval`() throws {
     let machine = try Fixture.device("kind=gpu,memory=24GB,bandwidth=1008GB/s,fp16=165TFLOP/s,tdp=450W")
     let estimator = Fixture.estimator(try Fixture.model("Meta-Llama-3-8B"), on: machine)
-    for variant in CompressionVariant.offered {
-      let estimate = estimator.estimate(variant)
-      expectInside(estimate.decode)
-      expectInside(estimate.prefill)
-      expectInside(estimate.timeToFirstToken)
-      expectInside(estimate.energyPerToken)
-      expectInside(estimate.memory.total)
-      expectInside(estimate.fileBytes)
-      expectInside(estimate.quality.loss)
-    }
+    for variant in CompressionVariant.offered { expectInside(estimator.estimate(variant)) }
+  }
+
+  private func expectInside(_ estimate: CostEstimate) {
+    expectInside(estimate.decode)
+    expectInside(estimate.prefill)
+    expectInside(estimate.timeToFirstToken)
+    expectInside(estimate.energyPerToken)
+    expectInside(estimate.energyPerPromptToken)
+    expectInside(estimate.memory.total)
+    expectInside(estimate.fileBytes)
+    expectInside(estimate.quality.loss)
   }
 
   private func expectInside<Value: Quantity>(_ known: Known<Value>) {

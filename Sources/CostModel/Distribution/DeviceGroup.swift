@@ -19,6 +19,9 @@ package struct PlaceLink: Sendable, Equatable {
     self.source = source
   }
 
+  /// Nobody tells the link.
+  var isAssumed: Bool { doubt > Self.knownDoubt }
+
   /// Share of a link's peak that large copies reach.
   ///
   /// - Source: NVIDIA's bandwidthTest as people usually print it: 12 to 13 of the 15.8 GB/s of PCI Express 3.0 x16, 24 to

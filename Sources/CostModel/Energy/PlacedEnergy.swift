@@ -42,6 +42,7 @@ struct PlacedEnergy {
     guard let beside, let rest = work.beside, let time else { return all }
     // Devices wait while the processor works, so their time is the whole.
     let share = time.onProcessor / max(time.total, .leastNormalMagnitude)
-    return all + beside.perToken(rest, seconds: seconds.map { $0 * share }, tokens: tokens)
+    return (all + beside.perToken(rest, seconds: seconds.map { $0 * share }, tokens: tokens))
+      .told(from: "\(main.source); the processor: \(beside.source)")
   }
 }

@@ -9,21 +9,27 @@ package struct FittedSpeed: SpeedModel {
   let engine: Engine
   private let rates: DeviceRates
   private let efficiency: Efficiency
-  private let intervals: [SpeedObservation.Quantity: ErrorInterval]
+  private let errors: EngineEfficiencies.Group
+  private let classKey: String
+  private let kind: DeviceKind
+  /// How many times longer a processor's reads may take, where pages lie on other nodes.
+  private let remoteFactor: Double
 
   private init(
     _ engine: Engine, _ kind: DeviceKind, _ efficiencies: EngineEfficiencies, name: String, origin: String,
-    rates: (EngineEfficiencies.Group, EngineGroup) -> DeviceRates
+    remoteFactor: Double = 1, rates: (EngineEfficiencies.Group, EngineGroup) -> DeviceRates
   ) throws(NoSpeed) {
     guard let key = EngineGroup(engine, kind), let group = efficiencies.groups[key] else {
       throw NoSpeed("no published speeds of \(engine.rawValue) are at hand")
     }
     let rates = rates(group, key)
-    let classKey = key.classKey(engine, rates.deviceClass)
+    classKey = key.classKey(engine, rates.deviceClass)
     self.engine = engine
+    self.kind = kind
     self.rates = rates
     efficiency = group.classes[classKey]
-    intervals = [.decode: group.interval(classKey, kind, .decode), .prefill: group.interval(classKey, kind, .prefill)]
+    errors = group
+    self.remoteFactor = remoteFactor
     source =
       "\(origin) of \(name) × efficiencies of \(engine.rawValue) fitted to \(group.rows) published speeds on "
       + "\(group.machines) machines; 90 % interval from machines left out of the fit"
@@ -47,9 +53,18 @@ package struct FittedSpeed: SpeedModel {
     guard let peak = measured ?? machine.memory.peakBandwidth.value?.magnitude else {
       throw NoSpeed("the memory bandwidth of \(machine.name) is not known; 'anprobe probe --calibrate' measures it")
     }
-    let known = DeviceRates(machine.processor, vendor: machine.processor.vendor, threads: threads, bandwidth: peak)
-    let origin = measured == nil ? "vendor's figures" : "bandwidth measured here and vendor's rates"
-    try self.init(engine, .processor, efficiencies, name: machine.name, origin: origin) { group, key in
+    let reach = ProcessorReach(machine, threads: threads)
+    let known = DeviceRates(
+      machine.processor, vendor: machine.processor.vendor, threads: threads,
+      bandwidth: measured ?? reach.bandwidth(of: peak))
+    let origin =
+      measured == nil
+      ? "\(reach.sentence(of: peak).map { "\($0); " } ?? "")vendor's figures"
+      : "bandwidth measured here and vendor's rates"
+    try self.init(
+      engine, .processor, efficiencies, name: machine.name, origin: origin,
+      remoteFactor: measured == nil ? reach.remoteFactor : 1
+    ) { group, key in
       guard measured != nil else { return known }
       // What was measured is what is achieved: the fitted share must not be taken from it again.
       var rates = known
@@ -71,19 +86,26 @@ package struct FittedSpeed: SpeedModel {
     _ pass: PassWork, _ quantity: SpeedObservation.Quantity, sharedBy group: DeviceGroup? = nil
   ) -> PhaseTime {
     let terms = efficiency.terms(pass, on: rates, sharedBy: group)
-    let interval = intervals[quantity] ?? ErrorTable.unknown
+    let isShared = kind == .gpu && (group?.devices ?? 1) > 1
+    let interval = errors.interval(classKey, isShared ? .gpus : kind, quantity)
     var time = PhaseTime()
     time.weightTransfer = terms.memory
     time.weights = terms.weights
     time.attention = terms.attention
     time.attentionTransfer = pass.isPrompt ? 0 : terms.attention
     time.overhead = terms.launches
+    time.transfer = terms.transfer
+    // Errors of several devices are those of their exchanges too, but for a link that nobody tells.
+    let doubt = group.map { $0.link.isAssumed ? $0.link.doubt : 1 } ?? 1
+    let exchanged = terms.transfer / max(terms.total, .leastNormalMagnitude)
+    // Whoever measured told nothing of where pages lie on several nodes.
+    var far = rates
+    far.bandwidth /= remoteFactor
+    let slower = remoteFactor > 1 ? efficiency.terms(pass, on: far).total / max(terms.total, .leastNormalMagnitude) : 1
     // The interval is of rates; a rate twice the predicted one is half the time.
-    time.range = (1 / interval.high, 1 / interval.low)
-    guard let group, terms.transfer > 0 else { return time }
-    var exchanges = PhaseTime()
-    exchanges.transfer = terms.transfer
-    exchanges.range = (1 / group.link.doubt, group.link.doubt)
-    return time + exchanges
+    time.range = (
+      (1 - exchanged + exchanged / doubt) / interval.high, (1 - exchanged + exchanged * doubt) * slower / interval.low
+    )
+    return time
   }
 }

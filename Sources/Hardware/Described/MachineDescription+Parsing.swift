@@ -42,7 +42,7 @@ package enum MachineDescriptionError: ExplainedError, Equatable {
 
   package var remedy: String {
     "Write it like kind=gpu,memory=24GB,bandwidth=1008GB/s,fp16=165TFLOP/s,int8=330TOP/s,tdp=450W; "
-      + "kinds: gpu, integrated-gpu, cpu; further keys: name, vendor, cores, devices, fp32, idle, memory-type, pcie "
+      + "kinds: gpu, integrated-gpu, cpu; further keys: name, vendor, cores, sockets, devices, fp32, idle, memory-type, pcie "
       + "(4x16), peer-link (56GB/s, one way), host-memory, host-bandwidth, host-cores. A name of the catalogue takes such "
       + "keys behind it, and 'nvlink': \"2x RTX 3090, nvlink, host-memory=64GB, host-bandwidth=50GB/s\"."
   }
@@ -88,11 +88,16 @@ extension MachineDescription {
     return machine
   }
 
-  /// So many of its devices in one machine; of a machine without a device nil.
+  /// So many of its devices, or of its processors, in one machine; nil of a machine that has several.
   package func repeated(_ count: Int) -> MachineDescription? {
-    guard computes != .cpu, devices == 1, (1...64).contains(count) else { return nil }
+    guard devices == 1, sockets == 1, (1...64).contains(count) else { return nil }
     var machine = self
-    machine.devices = count
+    if computes == .cpu {
+      machine.sockets = count
+      machine.cores = cores.map { $0 * count }
+    } else {
+      machine.devices = count
+    }
     machine.memory = memory.map { $0 * Double(count) }
     machine.bandwidth = bandwidth.map { $0 * Double(count) }
     machine.float32 = float32.map { $0 * Double(count) }
@@ -120,6 +125,7 @@ extension MachineDescription {
     case "memory-type": memoryTechnology = value
     case "cores": cores = try Self.count(key, value)
     case "devices": devices = try Self.count(key, value)
+    case "sockets": sockets = try Self.count(key, value)
     case "host-cores": hostCores = try Self.count(key, value)
     case "pcie":
       guard let link = ExpressLink(value) else { throw .notALink(key: key, value: value) }

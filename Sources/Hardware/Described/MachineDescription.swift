@@ -16,6 +16,8 @@ package struct MachineDescription: Sendable, Equatable {
   /// Equal devices; memory, bandwidth and rates are those of all together.
   package var devices = 1
   package var cores: Int?
+  /// Of a processor's machine, each with its own memory; cores, memory, bandwidth and rates are those of all together.
+  package var sockets = 1
   package var memory: ByteCount?
   package var memoryTechnology: String?
   package var bandwidth: Bandwidth?
@@ -48,12 +50,22 @@ package struct MachineDescription: Sendable, Equatable {
       thermalDesign: published(thermalDesign, "power limit"), idle: published(idle, "idle power"))
     guard computes == .cpu else { return deviceProfile(power) }
     let processor = Processor(
-      architecture: "unknown", vendor: vendor, model: name, packageCount: 1, dieCount: 1, coreCount: coreCount,
-      processingUnitCount: coreCount, peaks: peaks(devices: 1))
+      architecture: "unknown", vendor: vendor, model: name, packageCount: sockets, dieCount: sockets,
+      coreCount: coreCount, processingUnitCount: coreCount, peaks: peaks(devices: 1))
     let memory = MemorySystem(
       total: published(memory, "memory size"), available: .unknown(reason: "the machine is not at hand"),
-      peakBandwidth: published(bandwidth, "memory bandwidth"), technology: memoryTechnology)
+      numaNodes: nodes, peakBandwidth: published(bandwidth, "memory bandwidth"), technology: memoryTechnology)
     return HardwareProfile(name: name, origin: origin, processor: processor, memory: memory, power: power)
+  }
+
+  /// One for each of several sockets.
+  private var nodes: [NUMANode] {
+    guard sockets > 1 else { return [] }
+    return (0..<sockets).map { index in
+      NUMANode(
+        index: index, capacity: published(memory.map { $0 / Double(sockets) }, "memory size"),
+        processingUnitCount: coreCount / sockets)
+    }
   }
 
   /// Cores as stated; else as many as its arithmetic rate needs at 128 GOP/s each (4 GHz × 32 operations).

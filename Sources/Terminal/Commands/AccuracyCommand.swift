@@ -108,6 +108,8 @@ struct AccuracyCommand: ParsableCommand {
     console.answer([
       "", "Each machine was predicted without it. Rule: 0.55 × bandwidth / size; of memory, 1.2 × weights.",
       "WIDTH is the upper over the lower end of the intervals, which other machines alone decide.",
+      "Several GPUs take the errors of other cards' several from five cards on, else those of one and of several together.",
+      "Fewer than five machines tell how far errors reach, not to which side; one tells nothing: a factor of two at least.",
       "Memory follows rules for each engine, found in these same logs; MACHINES counts models there.",
       "Energy is per token at the measured rate; its rule is 0.8 × power limit × time. Its power is idle + "
         + "\(QuantityFormat.fixed(answer.powers.coefficients.floorShare, decimals: 3)) (GDDR "

@@ -29,8 +29,12 @@ struct EstimateFace {
     return [
       "\(estimate.model) as \(estimate.variant.name): \(Self.count(estimate.parametersTotal)) parameters\(active), "
         + "\(QuantityFormat.fixed(estimate.bitsPerWeight, decimals: 3)) bits per weight"
-    ] + PlatformFace(platform: estimator.platform, workload: estimate.workload).lines + share
+    ] + platform + share
       + (estimate.obstacle.map { ["Obstacle  \($0.sentence)"] } ?? [])
+  }
+
+  private var platform: [String] {
+    PlatformFace(platform: estimator.platform, workload: estimate.workload, tellsSpeeds: !explains).lines
   }
 
   /// Where the parts stand, of a model that is not in one place.
@@ -108,14 +112,37 @@ struct EstimateFace {
     let capacity =
       "Memory: \(estimator.platform.capacity.label)"
       + (estimate.verdict == .no ? "; it does not fit." : ".")
-    let sources: [(String, Basis, String?)] = [
-      ("decode", estimate.decode.basis, estimate.decode.source ?? estimate.decode.reason),
-      ("prefill", estimate.prefill.basis, estimate.prefill.source ?? estimate.prefill.reason),
-      ("energy", estimate.energyPerToken.basis, estimate.energyPerToken.source ?? estimate.energyPerToken.reason),
-      ("loss", estimate.quality.loss.basis, estimate.quality.loss.source ?? estimate.quality.loss.reason),
-      ("file", estimate.fileBytes.basis, estimate.fileBytes.source ?? "sum of the tensors"),
+    return limits + [capacity] + sources
+  }
+
+  /// Where each figure comes from, said once for those that share it.
+  private var sources: [String] {
+    var groups: [(names: [String], basis: Basis, source: String)] = []
+    for (name, basis, source) in figures {
+      if let index = groups.firstIndex(where: { $0.basis == basis && $0.source == source }) {
+        groups[index].names.append(name)
+      } else {
+        groups.append(([name], basis, source))
+      }
+    }
+    return groups.flatMap { names, basis, source in
+      var parts: [String] = []
+      for part in source.split(separator: "; ").map(String.init) where !parts.contains(part) { parts.append(part) }
+      let head = "Source of \(names.joined(separator: " and ")), \(basis.rawValue):"
+      return parts.count > 1 ? [head] + parts.map { "  \($0)" } : ["\(head) \(source)"]
+    }
+  }
+
+  private var figures: [(String, Basis, String)] {
+    func figure<Value>(_ name: String, _ value: Known<Value>, _ otherwise: String = "not stated") -> (
+      String, Basis, String
+    ) {
+      (name, value.basis, value.source ?? value.reason ?? otherwise)
+    }
+    return [
+      figure("decode", estimate.decode), figure("prefill", estimate.prefill), figure("energy", estimate.energyPerToken),
+      figure("loss", estimate.quality.loss), figure("file", estimate.fileBytes, "sum of the tensors"),
     ]
-    return limits + [capacity] + sources.map { "Source of \($0), \($1.rawValue): \($2 ?? "not stated")." }
   }
 
   /// Groups of three digits.

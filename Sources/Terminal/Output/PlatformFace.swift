@@ -7,8 +7,10 @@ import Quantities
 struct PlatformFace {
   let platform: Platform
   let workload: Workload
+  /// Where speeds come from, unless an answer tells it further down.
+  var tellsSpeeds = true
 
-  var lines: [String] { [machine, memory, work, speed] }
+  var lines: [String] { [machine, memory, work] + (tellsSpeeds ? [speed] : []) }
 
   private var machine: String {
     let processor = platform.machine.processor

@@ -181,4 +181,8 @@ def further_entries():
         entry(name, v[0], "cpu", 64, v[2], v[3], v[4], None, 4 * v[4] if name in DOT_PRODUCTS else None, v[5], v[1])
         for name, v in PROCESSORS.items()
     ]
+    for processor in processors:
+        sockets = re.match(r"(\d+)x ", processor["name"])
+        if sockets:
+            processor["sockets"] = int(sockets[1])
     return devices + processors

@@ -38,7 +38,7 @@ package struct CrossValidation: Sendable {
       }
     }
     let errors = ErrorTable(
-      zip(observations, predicted).filter(\.0.isFitted).map { observation, predicted in
+      zip(observations, predicted).filter { $0.0.setAside == nil }.map { observation, predicted in
         ErrorTable.Entry(
           machine: observation.machine, classKey: observation.classKey, kind: observation.kind,
           quantity: observation.quantity, error: Logarithm.natural(observation.rate / predicted))

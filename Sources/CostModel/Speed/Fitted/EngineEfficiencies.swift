@@ -19,10 +19,14 @@ package struct EngineEfficiencies: Sendable {
       self.rows = rows
     }
 
-    func interval(
+    /// Of measured over predicted rates, for a class on a kind of device.
+    package func interval(
       _ classKey: String, _ kind: DeviceKind, _ quantity: SpeedObservation.Quantity
     ) -> ErrorInterval {
-      [classKey, ""].lazy.compactMap { intervals[IntervalKey($0, kind, quantity)] }.first ?? ErrorTable.unknown
+      // Where nobody measured several devices they take the interval of one.
+      let kinds = kind == .gpus ? [kind, .gpu] : [kind]
+      return kinds.lazy.flatMap { kind in [classKey, ""].map { IntervalKey($0, kind, quantity) } }
+        .compactMap { intervals[$0] }.first ?? ErrorTable.unknown
     }
   }
 
@@ -53,9 +57,10 @@ extension EngineEfficiencies.Group {
     let classes = validation.parameters.classes
     let fitted = validation.rows.filter(\.observation.isFitted)
     var intervals: [EngineEfficiencies.IntervalKey: ErrorInterval] = [:]
-    let kinds = DeviceKind.allCases.filter { kind in fitted.contains { $0.observation.kind == kind } }
+    let told = validation.rows.filter { $0.observation.setAside == nil }
+    let kinds = DeviceKind.allCases.filter { kind in told.contains { $0.observation.kind == kind } }
     for quantity in SpeedObservation.Quantity.allCases
-    where fitted.contains(where: { $0.observation.quantity == quantity }) {
+    where told.contains(where: { $0.observation.quantity == quantity }) {
       for (classKey, kind) in (classes + [""]).flatMap({ name in kinds.map { (name, $0) } }) {
         intervals[.init(classKey, kind, quantity)] = validation.errors.interval(classKey, kind, quantity)
       }

@@ -51,53 +51,72 @@ package struct ErrorTable: Sendable {
 
   /// A class speaks for itself from this many machines on; else its kind of device does, else its group.
   static let enoughMachines = 10
+  /// Several devices of a class speak for themselves from this many machines on, since no wider class holds them. With fewer
+  /// machines than this no interval can be calibrated.
+  static let enoughToCalibrate = 5
   static let coverage = 0.9
   /// Where the ends of an interval stand among the errors: the boldest first.
   static let cuts =
     (0...24).map { WeightedErrors.Cut(tail: max(0, 0.06 - 0.0025 * Double($0)), stretch: 1) }
     + (1...10).map { WeightedErrors.Cut(tail: 0, stretch: 1 + 0.1 * Double($0)) }
-  /// Fewer machines than this say nothing of what lies beyond them.
-  static let enoughToStretch = 5
   /// Where a group has no errors of a quantity: a factor of two either way.
   static let unknown = ErrorInterval(low: 0.5, high: 2)
 
-  /// The interval that the errors on other machines suggest.
-  ///
-  /// - Parameter kind: of the device; several devices count as one, whose errors theirs are.
+  /// The interval that the errors on other machines suggest; it always holds the predicted value.
   package func interval(
     _ classKey: String, _ kind: DeviceKind, _ quantity: SpeedObservation.Quantity, without machine: String? = nil
   ) -> ErrorInterval {
-    let kind = kind == .gpus ? .gpu : kind
     let others = entries.filter { $0.quantity == quantity && $0.machine != machine }
-    func isEnough(_ entries: [Entry]) -> Bool { Set(entries.map(\.machine)).count >= Self.enoughMachines }
-    let candidates = [others.filter { $0.classKey == classKey }, others.filter { $0.kind == kind }]
-    let chosen = candidates.first(where: isEnough) ?? others
-    guard !chosen.isEmpty else { return Self.unknown }
-    let ends = WeightedErrors(chosen).ends(Self.cut(chosen))
-    return ErrorInterval(low: Logarithm.exponential(ends.low), high: Logarithm.exponential(ends.high))
+    let several = others.filter { $0.kind == .gpus && $0.classKey == classKey }
+    if kind == .gpus, Self.machines(several) >= Self.enoughToCalibrate { return Self.interval(of: several) }
+    return Self.interval(of: Self.like(classKey, kind, others))
+  }
+
+  /// The errors of a class, of its kind of device where that has too few machines, else of all. Several devices that do not
+  /// speak for themselves take those of one and of several together; one device never takes those of several.
+  private static func like(_ classKey: String, _ kind: DeviceKind, _ others: [Entry]) -> [Entry] {
+    let known = kind == .gpus ? others : others.filter { $0.kind != .gpus }
+    let ofKind = known.filter { $0.kind == kind || kind == .gpus && $0.kind == .gpu }
+    let candidates = [known.filter { $0.classKey == classKey }, ofKind]
+    return candidates.first { machines($0) >= enoughMachines } ?? known
+  }
+
+  private static func machines(_ entries: [Entry]) -> Int { Set(entries.map(\.machine)).count }
+
+  private static func interval(of entries: [Entry]) -> ErrorInterval {
+    guard machines(entries) >= enoughToCalibrate else { return few(entries) }
+    let ends = WeightedErrors(entries).ends(cut(entries))
+    // All evidence made the value; that errors of machines left out lie to one side makes it no less likely.
+    return ErrorInterval(low: Logarithm.exponential(min(0, ends.low)), high: Logarithm.exponential(max(0, ends.high)))
+  }
+
+  /// Few machines tell how far errors reach, but not to which side; one tells nothing of another.
+  private static func few(_ entries: [Entry]) -> ErrorInterval {
+    let seen = Logarithm.exponential(entries.map { abs($0.error) }.max() ?? 0)
+    let reach = machines(entries) > 1 ? seen : max(seen, unknown.high)
+    return ErrorInterval(low: 1 / reach, high: reach)
   }
 
   /// The boldest cut at which machines left out in turn lie inside often enough, each by the square root of its rows.
   static func cut(_ entries: [Entry]) -> WeightedErrors.Cut {
     let groups = Dictionary(grouping: entries, by: \.machine)
     let known = Double(groups.count)
-    let allowed = groups.count < enoughToStretch ? cuts.filter { $0.stretch == 1 } : cuts
-    var (inside, all) = ([Double](repeating: 0, count: allowed.count), 0.0)
+    var (inside, all) = ([Double](repeating: 0, count: cuts.count), 0.0)
     for machine in groups.keys.sorted() {
-      guard groups.count > 1, let own = groups[machine] else { continue }
+      guard let own = groups[machine] else { continue }
       let others = WeightedErrors(entries.filter { $0.machine != machine })
       let weight = 1 / Double(own.count).squareRoot()
       all += weight * Double(own.count)
-      for (index, cut) in allowed.enumerated() {
+      for (index, cut) in cuts.enumerated() {
         let ends = others.ends(cut)
         inside[index] += weight * Double(own.count { $0.error >= ends.low && $0.error <= ends.high })
       }
     }
     // As long as something is cut off, the next machine counts as one more than those that are known.
-    let enough = zip(allowed, inside).first { cut, inside in
-      inside >= coverage * all * (cut.tail > 0 ? 1 + 1 / known : 1) && groups.count > 1
+    let enough = zip(cuts, inside).first { cut, inside in
+      inside >= coverage * all * (cut.tail > 0 ? 1 + 1 / known : 1)
     }
-    return enough?.0 ?? allowed[allowed.count - 1]
+    return enough?.0 ?? cuts[cuts.count - 1]
   }
 }
 
