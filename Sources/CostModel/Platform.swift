@@ -7,14 +7,13 @@ package struct Platform: Sendable {
   package let machine: HardwareProfile
   package let engine: Engine
   package let threads: Int
-  /// Nil when the processor computes.
-  package let device: Accelerator?
-  /// Equal devices that may share a model.
-  package let deviceCount: Int
+  /// The first that computes; nil when the processor does.
+  package var device: Accelerator? { devices.first }
+  /// Devices that may share a model: equal ones, or of one maker with memories of their own, the fastest first.
+  package let devices: [Accelerator]
   /// What a model may take in all: on the devices together, or of the machine's memory.
   package let capacity: Capacity
-  /// What each device may hold, the one with least room; and what the processor's memory may.
-  package let deviceCapacity: Capacity
+  /// What the processor's memory may hold.
   package let hostCapacity: Capacity
   /// What is asked of the distribution over devices and processor.
   package let wish: DistributionWish
@@ -22,8 +21,8 @@ package struct Platform: Sendable {
   package let memoryMargins: MemoryMargins
   /// Why no speed is known, or how speeds are told: of one device, or of the processor where that computes.
   package let speed: Result<any SpeedModel, NoSpeed>
-  /// Of the device and of the processor beside it, for models that stand on both.
-  let deviceSpeed: Result<FittedSpeed, NoSpeed>
+  /// Of the devices, equal ones once, and of the processor beside them, for models that stand on several or both.
+  let deviceSpeeds: Result<[FittedSpeed], NoSpeed>
   let hostSpeed: Result<FittedSpeed, NoSpeed>
   private let powerMargin: Double?
 
@@ -52,31 +51,52 @@ package struct Platform: Sendable {
     powerMargin = margins.power
     let threads = max(1, threads ?? ThreadChoice(machine).threads)
     self.threads = threads
-    let device = engine == .anprobe ? nil : usable
-    self.device = device
+    let devices = engine == .anprobe ? [] : Self.together(machine.accelerators, usable)
+    self.devices = devices
     let rules = EngineRules.of(engine)
     hostCapacity = Capacity(memory: machine.memory)
-    if let device {
-      let equal = machine.accelerators.filter { $0.name == device.name && $0.memoryTotal == device.memoryTotal }
-      deviceCount = equal.count
-      capacity = Capacity(devices: equal)
-      deviceCapacity = Capacity(fullestOf: equal)
+    if let device = devices.first {
+      capacity = Capacity(devices: devices)
       unsupportedDevice = rules.runs(onDeviceOf: device.vendor) ? nil : "devices of \(device.vendor)"
-      deviceSpeed = Self.result { () throws(NoSpeed) in try FittedSpeed(engine, device: device, efficiencies) }
+      let told = Self.areEqual(devices) ? [device] : devices
+      deviceSpeeds = Self.result { () throws(NoSpeed) in
+        var speeds: [FittedSpeed] = []
+        for device in told { speeds.append(try FittedSpeed(engine, device: device, efficiencies)) }
+        return speeds
+      }
       hostSpeed =
         rules.sharing.countsLayers
         ? Self.processorSpeed(machine, engine, threads, efficiencies)
         : .failure(NoSpeed("\(engine.rawValue) leaves nothing to the processor"))
-      speed = deviceSpeed.map { $0 }
+      speed = deviceSpeeds.map { $0[0] }
     } else {
-      deviceCount = 0
       capacity = hostCapacity
-      deviceCapacity = hostCapacity
       unsupportedDevice = rules.runsOnProcessors ? nil : "processors"
-      deviceSpeed = .failure(NoSpeed("no device computes"))
+      deviceSpeeds = .failure(NoSpeed("no device computes"))
       hostSpeed = Self.processorSpeed(machine, engine, threads, efficiencies)
       speed = engine == .anprobe ? Self.ownSpeed(machine, threads) : hostSpeed.map { $0 }
     }
+  }
+
+  /// The devices that an engine would use together with one of them.
+  private static func together(_ all: [Accelerator], _ first: Accelerator?) -> [Accelerator] {
+    guard let first else { return [] }
+    func hasOwnMemory(_ device: Accelerator) -> Bool { device.kind == .gpu && !device.hasUnifiedMemory }
+    let devices = all.filter { device in
+      if device.name == first.name && device.memoryTotal == first.memoryTotal { return true }
+      return hasOwnMemory(first) && hasOwnMemory(device) && device.vendor == first.vendor
+        && device.memoryTotal.value != nil && device.bandwidth.value != nil
+    }
+    guard !areEqual(devices) else { return devices }
+    // As CUDA counts them where nobody says otherwise.
+    return devices.enumerated().sorted {
+      let (left, right) = ($0.element.bandwidth.value?.magnitude ?? 0, $1.element.bandwidth.value?.magnitude ?? 0)
+      return left == right ? $0.offset < $1.offset : left > right
+    }.map(\.element)
+  }
+
+  private static func areEqual(_ devices: [Accelerator]) -> Bool {
+    devices.allSatisfy { $0.name == devices[0].name && $0.memoryTotal == devices[0].memoryTotal }
   }
 
   private static func ownSpeed(_ machine: HardwareProfile, _ threads: Int) -> Result<any SpeedModel, NoSpeed> {
@@ -106,6 +126,25 @@ package struct Platform: Sendable {
 }
 
 extension Platform {
+  package var deviceCount: Int { devices.count }
+  package var hasUnequalDevices: Bool { !devices.isEmpty && !Self.areEqual(devices) }
+
+  /// The devices by kind, for people: `2 × GeForce RTX 3090 + GeForce RTX 3060 12GB`; nil where the processor computes.
+  package var deviceNames: String? {
+    var kinds: [(name: String, count: Int)] = []
+    for device in devices {
+      if kinds.last?.name == device.name { kinds[kinds.count - 1].count += 1 } else { kinds.append((device.name, 1)) }
+    }
+    return kinds.isEmpty
+      ? nil : kinds.map { $0.count > 1 ? "\($0.count) × \($0.name)" : $0.name }.joined(separator: " + ")
+  }
+
+  /// Of unequal devices that hold layers in turn, what each has room for; empty for equal ones.
+  func shares(parallel: Int, stages: Int) -> [Double] {
+    guard hasUnequalDevices, parallel == 1, stages > 1 else { return [] }
+    return devices.prefix(stages).map { Capacity(devices: [$0]).usable.value?.magnitude ?? 0 }
+  }
+
   /// Whether a model may stand on more than one device, or partly with the processor.
   var mayShare: Bool {
     guard let device, !device.hasUnifiedMemory else { return false }
@@ -115,8 +154,9 @@ extension Platform {
 
   /// Where the engine puts the model, for its memory.
   func placement(parallel: Int = 1, stages: Int = 1) -> EngineMemory.Placement {
+    let least = devices.prefix(parallel * stages).compactMap(\.memoryTotal.value).min()
     var placement = EngineMemory.Placement(
-      isOnDevice: device != nil, devices: parallel * stages, deviceMemory: device?.memoryTotal.value)
+      isOnDevice: device != nil, devices: parallel * stages, deviceMemory: least)
     placement.stages = stages
     return placement
   }
@@ -129,25 +169,35 @@ extension Platform {
     guard distribution.devices > 1 || distribution.usesProcessor else { return speed }
     let sharing = EngineRules.of(engine).sharing
     let group = DeviceGroup(
-      parallel: distribution.parallel, stages: distribution.stages, link: .between(device.links), sharing: sharing)
-    return deviceSpeed.flatMap { fitted in
+      parallel: distribution.parallel, stages: distribution.stages, link: link(distribution.devices), sharing: sharing)
+    return deviceSpeeds.flatMap { speeds in
+      let own = speeds.count > 1 ? Array(speeds.prefix(distribution.devices)) : []
+      let stages = DeviceStages(speeds[0], own, distribution, group)
       guard distribution.usesProcessor else {
-        return .success(SharedSpeed(fitted, nil, distribution, group, host: .toHost(device.links)))
+        return .success(SharedSpeed(stages, nil, distribution, host: .toHost(device.links)))
       }
-      return hostSpeed.map { SharedSpeed(fitted, $0, distribution, group, host: .toHost(device.links)) }
+      return hostSpeed.map { SharedSpeed(stages, $0, distribution, host: .toHost(device.links)) }
     }
+  }
+
+  /// Between the first so many devices; unequal ones exchange through the host, at the slowest link.
+  private func link(_ count: Int) -> PlaceLink {
+    guard hasUnequalDevices, count > 1 else { return .between(devices[0].links) }
+    let links = devices.prefix(count).map { PlaceLink.toHost($0.links) }
+    return links.min { $0.bandwidth < $1.bandwidth } ?? .toHost(devices[0].links)
   }
 
   /// The energy of what the devices do, those that wait among them; of the processor where no device computes.
   func energy(_ distribution: Distribution) -> EnergyModel {
-    guard let device, distribution.usesDevices else { return processorEnergy }
+    guard device != nil, distribution.usesDevices else { return processorEnergy }
     // Devices that hold layers in turn work one after the other.
-    return EnergyModel(device: device, count: deviceCount, working: distribution.parallel, margin: powerMargin)
+    return EnergyModel(
+      devices: devices, used: distribution.devices, working: distribution.parallel, margin: powerMargin)
   }
 
   /// Where the model stands in one place.
   package var energy: EnergyModel {
-    device.map { EnergyModel(device: $0, count: deviceCount, working: 1, margin: powerMargin) } ?? processorEnergy
+    device == nil ? processorEnergy : EnergyModel(devices: devices, used: 1, working: 1, margin: powerMargin)
   }
 
   var processorEnergy: EnergyModel { EnergyModel(processor: machine, threads: threads, margin: powerMargin) }

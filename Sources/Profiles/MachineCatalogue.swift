@@ -28,7 +28,7 @@ package struct MachineCatalogue: Sendable {
     }
   }
 
-  /// `2x RTX 3090, nvlink, host-memory=64GB`: how many, a name, and what is added to it.
+  /// `2x RTX 3090 + RTX 3060, host-memory=64GB`: how many, a name, further ones, and what is added to all.
   ///
   /// - Throws: ``ProfileError`` for a name that is none, ``MachineDescriptionError`` for what is added.
   package func machine(described text: String) throws -> MachineDescription {
@@ -37,7 +37,9 @@ package struct MachineCatalogue: Sendable {
     // A name may hold commas itself; what is added to one holds '=' or is a word of its own.
     let additions = parts.dropFirst().reversed().prefix { $0.contains("=") || $0.lowercased().contains("nvlink") }
     let name = parts.dropLast(additions.count).joined(separator: ",")
-    return try several(name).adding(additions.reversed())
+    let machines = try name.split(separator: " + ").map { try several(String($0)).adding(additions.reversed()) }
+    guard let first = machines.first else { return try machine(named: name) }
+    return try first.with(Array(machines.dropFirst()))
   }
 
   /// `2x NAME` and `NAME`.

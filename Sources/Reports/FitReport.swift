@@ -78,7 +78,7 @@ package struct FitReport: Sendable {
     var facts: [(String, String)] = [("Run by", platform.engine.rawValue)]
     if let device {
       facts += [
-        ("Device", platform.deviceCount > 1 ? "\(platform.deviceCount) × \(device.name)" : device.name),
+        ("Device", platform.deviceNames ?? device.name),
         ("Memory bandwidth", Text.known(device.bandwidth)), ("16-bit arithmetic", Text.known(device.peaks.float16)),
         ("Power limit", Text.known(device.power.thermalDesign)),
       ]

@@ -8,7 +8,7 @@ import Testing
 @Suite struct EnergyModelTests {
   private static func model(_ figures: String) throws -> EnergyModel {
     let device = try Fixture.device("kind=gpu,memory=80GB,bandwidth=2000GB/s,\(figures)").accelerators.first
-    return EnergyModel(device: try #require(device), count: 1)
+    return EnergyModel(device: try #require(device))
   }
 
   private static let work = EnergyModel.Work(bytes: 16e9, operations: 16e9)

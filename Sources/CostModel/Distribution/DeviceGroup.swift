@@ -19,8 +19,8 @@ package struct PlaceLink: Sendable, Equatable {
     self.source = source
   }
 
-  /// Nobody tells the link.
-  var isAssumed: Bool { doubt > Self.knownDoubt }
+  /// What it adds to the errors of several devices, which hold those of their exchanges: nothing where the link is known.
+  var errorDoubt: Double { doubt > Self.knownDoubt ? doubt : 1 }
 
   /// Share of a link's peak that large copies reach.
   ///
@@ -52,7 +52,7 @@ package struct PlaceLink: Sendable, Equatable {
   }
 }
 
-/// Equal devices that share a model.
+/// Devices that share a model.
 package struct DeviceGroup: Sendable, Equatable {
   /// Devices that share every matrix.
   package var parallel = 1
@@ -110,7 +110,7 @@ package struct DeviceGroup: Sendable, Equatable {
   }
 
   /// How many micro-batches are on their way together, and how often.
-  private func batches(_ pass: PassWork) -> [(size: Double, count: Double)] {
+  func batches(_ pass: PassWork) -> [(size: Double, count: Double)] {
     let together = pass.isPrompt ? Double(sharing.microBatchesTogether) : 1
     let whole = (pass.launches / together).rounded(.down)
     let rest = pass.launches - whole * together

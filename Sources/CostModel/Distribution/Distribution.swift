@@ -8,6 +8,8 @@ package struct Distribution: Sendable, Equatable {
   package var parallel = 1
   /// Groups of such devices that hold layers in turn (pipeline).
   package var stages = 1
+  /// What unequal devices hold of the layers, in proportion; empty for equal ones.
+  package var shares: [Double] = []
   /// Layers, the last of the model, that stand on devices with their cache.
   package var deviceLayers: Int
   /// Of these, the last ones whose routed experts are with them; those of the others are with the processor.
@@ -55,6 +57,7 @@ package struct Distribution: Sendable, Equatable {
     var parts: [String] = []
     if parallel > 1 { parts.append("every matrix shared by \(parallel) devices") }
     if stages > 1 { parts.append("layers in turn on \(stages) \(parallel > 1 ? "groups of them" : "devices")") }
+    if !shares.isEmpty { parts.append("as many on each as its memory has room for") }
     if parts.isEmpty { parts.append("on one device") }
     if deviceLayers < layers {
       parts.append("\(layers - deviceLayers) of \(layers) layers with the processor")

@@ -46,11 +46,17 @@ struct LayerLoads: Sendable {
 }
 
 extension Distribution {
-  /// The layers of each stage, as llama.cpp splits them: layers and the head in equal numbers, the head last.
+  /// The layers of each stage, as llama.cpp splits them: layers and the head in equal numbers, or in proportion to the
+  /// devices' free memory, the head last.
   package var stageLayers: [Range<Int>] {
     let counted = deviceLayers + (hasHead ? 1 : 0)
     let first = layers - deviceLayers
-    func border(_ stage: Int) -> Int { (stage * counted + stages - 1) / max(1, stages) }
+    let all = shares.reduce(0, +)
+    func border(_ stage: Int) -> Int {
+      guard shares.count == stages, all > 0 else { return (stage * counted + stages - 1) / max(1, stages) }
+      let before = stage == stages ? 1 : shares.prefix(stage).reduce(0, +) / all
+      return min(counted, Int((before * Double(counted) - 1e-9).rounded(.up)))
+    }
     return (0..<stages).map { stage in
       let (from, to) = (border(stage), border(stage + 1))
       return first + min(deviceLayers, from)..<first + min(deviceLayers, max(from, to))

@@ -6,6 +6,8 @@ package struct MemoryPlace: Sendable, Equatable {
   package enum Kind: String, Sendable { case device, processor }
 
   package var kind: Kind
+  /// Which of unequal devices; nil for equal ones and the processor.
+  package var device: String?
   /// Equal places; of devices the fullest is told.
   package var count: Int
   /// Layers of the model that stand there.
@@ -31,7 +33,7 @@ package struct MemoryPlace: Sendable, Equatable {
   package var name: String {
     switch kind {
     case .processor: "the processor's memory"
-    case .device: count > 1 ? "the fullest of \(count) devices" : "the device"
+    case .device: count > 1 ? "the fullest of \(count) \(device ?? "devices")" : "the \(device ?? "device")"
     }
   }
 }

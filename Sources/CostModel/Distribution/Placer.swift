@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Compression
+internal import Hardware
 internal import LanguageModel
 internal import Quantities
 
@@ -98,8 +99,9 @@ struct Placer: Sendable {
   /// What a person asks for, or everything on the devices.
   private func wished(_ group: Group) -> Distribution {
     var distribution = Distribution.devices(layers: layerCount, parallel: group.parallel, stages: group.stages)
+    distribution.shares = shares(group)
     if case .count(let counted) = platform.wish.gpuLayers {
-      distribution = .split(layers: layerCount, counted: min(counted, layerCount + 1), stages: group.stages)
+      distribution = split(counted: min(counted, layerCount + 1), group)
     }
     if let kept = platform.wish.processorExperts, hasExperts {
       distribution.expertLayers = min(distribution.deviceLayers, max(0, layerCount - kept))
@@ -116,14 +118,23 @@ struct Placer: Sendable {
     if hasExperts {
       let placed = most(from: 0, upTo: layerCount) { count in
         var distribution = Distribution.devices(layers: layerCount, stages: group.stages)
+        distribution.shares = shares(group)
         distribution.expertLayers = count
         return place(distribution, group, bytes, weights)
       }
       if let placed { return placed }
     }
     return most(from: 1, upTo: layerCount + 1) { count in
-      place(.split(layers: layerCount, counted: count, stages: group.stages), group, bytes, weights)
+      place(split(counted: count, group), group, bytes, weights)
     }
+  }
+
+  private func shares(_ group: Group) -> [Double] { platform.shares(parallel: group.parallel, stages: group.stages) }
+
+  private func split(counted: Int, _ group: Group) -> Distribution {
+    var distribution = Distribution.split(layers: layerCount, counted: counted, stages: group.stages)
+    if distribution.stages == group.stages { distribution.shares = shares(group) }
+    return distribution
   }
 
   /// The placement with the largest count whose devices hold it; nil where not even that with none does.
@@ -152,33 +163,47 @@ struct Placer: Sendable {
       return onProcessor(processorBase.with(weights: weights))
     }
     let memory = base.with(weights: weights)
-    var places = [devicePlace(distribution, memory, bytes)]
+    var places = devicePlaces(distribution, memory, bytes)
     if distribution.usesProcessor { places.append(processorPlace(distribution, memory, bytes)) }
     return Placed(distribution: distribution, memory: memory, places: places)
   }
 
-  private func devicePlace(_ distribution: Distribution, _ memory: MemorySums, _ bytes: ClassBytes) -> MemoryPlace {
+  /// Of equal devices the fullest; of unequal ones the fullest of each kind.
+  private func devicePlaces(_ distribution: Distribution, _ memory: MemorySums, _ bytes: ClassBytes) -> [MemoryPlace] {
     let table = sharing.keepsTableOnHost ? 0 : bytes.table
     // A tied head reads the table where the first stage keeps it; elsewhere it is a copy.
     let addsHead = sharing.keepsTableOnHost || !hasTiedHead || distribution.stages > 1
     let beside = (memory.besides.value?.magnitude ?? 0) / Double(distribution.devices)
     // The sum over the devices counts heads that several of them keep as often as they do.
-    let cache =
-      (memory.keyValueCache.value?.magnitude ?? 0)
-      / (KeyValueShare.of(heads: keyValueHeads, devices: distribution.parallel) * Double(distribution.parallel))
     let share = KeyValueShare.of(heads: keyValueHeads, devices: distribution.parallel)
-    var fullest = (needed: 0.0, layers: 0)
+    let cache = (memory.keyValueCache.value?.magnitude ?? 0) / (share * Double(distribution.parallel))
+    var places: [MemoryPlace] = []
     for (stage, range) in distribution.stageLayers.enumerated() {
       let held = self.held(range, distribution)
       var own = held.dense * bytes.dense + held.experts * bytes.experts
       if stage == 0 { own += table }
       if stage == distribution.stages - 1, distribution.hasHead, addsHead { own += bytes.head }
       let needed = own / Double(distribution.parallel) + held.cache * cache * share + beside
-      if needed > fullest.needed { fullest = (needed, range.count) }
+      add(stage, range.count, ByteCount(magnitude: needed), distribution, to: &places)
     }
-    return MemoryPlace(
-      kind: .device, count: distribution.devices, layers: fullest.layers, needed: ByteCount(magnitude: fullest.needed),
-      usable: platform.deviceCapacity.usable)
+    return places
+  }
+
+  /// Adds a stage's devices to those of their kind, of which the fullest is told.
+  private func add(
+    _ stage: Int, _ layers: Int, _ needed: ByteCount, _ distribution: Distribution, to places: inout [MemoryPlace]
+  ) {
+    let first = stage * distribution.parallel
+    let devices = platform.devices.dropFirst(first).prefix(distribution.parallel)
+    let room = Capacity(fullestOf: devices.isEmpty ? platform.devices : Array(devices))
+    let isOfKind = platform.hasUnequalDevices && distribution.parallel == 1
+    var place = MemoryPlace(
+      kind: .device, count: distribution.parallel, layers: layers, needed: needed, usable: room.usable)
+    if isOfKind { place.device = devices.first?.name }
+    guard let index = places.firstIndex(where: { $0.device == place.device }) else { return places.append(place) }
+    let count = places[index].count + place.count
+    if (place.load, needed) > (places[index].load, places[index].needed) { places[index] = place }
+    places[index].count = count
   }
 
   /// Shares of a range of layers; experts of the first layers may be with the processor.

@@ -34,8 +34,8 @@ package struct EnergyModel: Sendable {
   static let coreFactor = 2.0
 
   private enum Figures {
-    /// Of so many devices that are there some work at a time.
-    case device(PowerFacts, count: Double, working: Double)
+    /// Of so many devices that hold the model some work at a time; others beside them take so many watts at rest.
+    case device(PowerFacts, count: Double, working: Double, resting: Double)
     case cores(Int)
     case unknown(String)
   }
@@ -45,26 +45,45 @@ package struct EnergyModel: Sendable {
   private let margin: Double
   package let source: String
 
+  /// - Parameter margin: of the power, a factor either way; a factor of two where nobody knows.
+  package init(device: Accelerator, margin: Double? = nil) {
+    self.init(devices: [device], used: 1, working: 1, margin: margin)
+  }
+
   /// - Parameters:
-  ///   - count: equal devices, all of which take their idle power.
-  ///   - working: of these, how many work at the same time; nil for all.
+  ///   - devices: of the machine, all of which take their idle power.
+  ///   - used: the first so many hold the model; unequal ones count as so many of their mean.
+  ///   - working: of these, how many work at the same time.
   ///   - margin: of the power, a factor either way; a factor of two where nobody knows.
-  package init(device: Accelerator, count: Int, working: Int? = nil, margin: Double? = nil) {
+  package init(devices: [Accelerator], used: Int, working: Int, margin: Double? = nil) {
     self.margin = margin ?? ErrorTable.unknown.high
-    guard let limit = device.power.thermalDesign.value else {
-      figures = .unknown(device.power.thermalDesign.reason ?? "no power limit is known")
+    let facts = devices.map(Self.facts)
+    let (held, rest) = (facts.prefix(max(1, used)), facts.dropFirst(max(1, used)))
+    let known = held.compactMap { $0 }
+    guard let first = known.first, known.count == held.count else {
+      figures = .unknown(devices.lazy.compactMap(\.power.thermalDesign.reason).first ?? "no power limit is known")
       source = ""
       return
     }
+    let count = Double(known.count)
+    let mean = PowerFacts(
+      idleWatts: known.reduce(0) { $0 + $1.idleWatts } / count,
+      limitWatts: known.reduce(0) { $0 + $1.limitWatts } / count, memoryTechnology: first.memoryTechnology)
+    let busy = max(1, min(known.count, working))
     figures = .device(
-      PowerFacts(
-        idleWatts: device.power.idle.value?.watts, limitWatts: limit.watts,
-        memoryTechnology: device.memoryTechnology), count: Double(max(1, count)),
-      working: Double(max(1, min(count, working ?? count))))
+      mean, count: count, working: Double(busy), resting: rest.reduce(0) { $0 + ($1?.idleWatts ?? 0) })
     source =
-      (count > 1 ? "\(count) devices, \(max(1, min(count, working ?? count))) working at a time; " : "")
-      + "idle × time, energy per byte of \(device.memoryTechnology ?? "usual memory") and per operation, fitted "
+      (devices.count > 1 ? "\(devices.count) devices, \(busy) working at a time; " : "")
+      + "idle × time, energy per byte of \(first.memoryTechnology ?? "usual memory") and per operation, fitted "
       + "to published powers of devices; \(Self.evidence)"
+  }
+
+  /// Nil where no power limit is known.
+  private static func facts(_ device: Accelerator) -> PowerFacts? {
+    device.power.thermalDesign.value.map {
+      PowerFacts(
+        idleWatts: device.power.idle.value?.watts, limitWatts: $0.watts, memoryTechnology: device.memoryTechnology)
+    }
   }
 
   /// - Parameters:
@@ -82,7 +101,7 @@ package struct EnergyModel: Sendable {
     figures = .device(
       PowerFacts(
         idleWatts: machine.power.idle.value.map { $0.watts * share }, limitWatts: limit.watts * share,
-        memoryTechnology: machine.memory.technology), count: 1, working: 1)
+        memoryTechnology: machine.memory.technology), count: 1, working: 1, resting: 0)
     let part = share < 1 ? "\(threads) of \(machine.processor.coreCount) cores' share of the package; " : ""
     source =
       part + "idle × time, energy per byte of \(machine.memory.technology ?? "usual memory") and per operation; "
@@ -100,15 +119,15 @@ package struct EnergyModel: Sendable {
     case .cores(let count):
       let joules = Double(count) * Self.wattsPerCore * seconds
       return Terms(idle: 0, floor: joules, memory: 0, arithmetic: 0, limit: joules)
-    case .device(let facts, let count, let working):
+    case .device(let facts, let count, let working, let resting):
       let coefficients = PowerCoefficients.published
       let share = facts.hasGraphicsMemory ? coefficients.graphicsFloorShare : coefficients.floorShare
       let perByte = MemoryEnergy.picojoulesPerByte(facts.memoryTechnology) * coefficients.byteScale * 1e-12
       return Terms(
-        idle: facts.idleWatts * count * seconds,
+        idle: (facts.idleWatts * count + resting) * seconds,
         floor: (facts.limitWatts - facts.idleWatts) * share * working * seconds,
         memory: perByte * work.bytes, arithmetic: coefficients.picojoulesPerOperation * 1e-12 * work.operations,
-        limit: (facts.limitWatts * working + facts.idleWatts * (count - working)) * seconds)
+        limit: (facts.limitWatts * working + facts.idleWatts * (count - working) + resting) * seconds)
     }
   }
 

@@ -44,7 +44,9 @@ package struct Capacity: Sendable, Equatable {
   package init(devices: [Accelerator]) {
     let parts = devices.map { $0.memoryFree.value == nil ? $0.memoryTotal : $0.memoryFree }
     usable = parts.dropFirst().reduce(parts.first ?? .unknown(reason: "no device")) { $0 + $1 }
-    let name = devices.first?.name ?? "no device"
+    var names: [String] = []
+    for device in devices where !names.contains(device.name) { names.append(device.name) }
+    let name = names.isEmpty ? "no device" : names.joined(separator: " and ")
     label = devices.count > 1 ? "memory of \(devices.count) devices of \(name)" : "memory of \(name)"
     if let first = devices.first, first.hasUnifiedMemory, first.vendor == "Apple" {
       usable = usable.map {

@@ -81,13 +81,15 @@ package struct FittedSpeed: SpeedModel {
     time(.prompt(work, model, by: engine), .prefill)
   }
 
-  /// - Parameter group: devices that share the model; nil for one.
+  /// - Parameters:
+  ///   - group: equal devices that share the model; nil for one.
+  ///   - isShared: whether it is one of several that hold parts of it.
   func time(
-    _ pass: PassWork, _ quantity: SpeedObservation.Quantity, sharedBy group: DeviceGroup? = nil
+    _ pass: PassWork, _ quantity: SpeedObservation.Quantity, sharedBy group: DeviceGroup? = nil, isShared: Bool = false
   ) -> PhaseTime {
     let terms = efficiency.terms(pass, on: rates, sharedBy: group)
-    let isShared = kind == .gpu && (group?.devices ?? 1) > 1
-    let interval = errors.interval(classKey, isShared ? .gpus : kind, quantity)
+    let isOfSeveral = kind == .gpu && (isShared || (group?.devices ?? 1) > 1)
+    let interval = errors.interval(classKey, isOfSeveral ? .gpus : kind, quantity)
     var time = PhaseTime()
     time.weightTransfer = terms.memory
     time.weights = terms.weights
@@ -96,7 +98,7 @@ package struct FittedSpeed: SpeedModel {
     time.overhead = terms.launches
     time.transfer = terms.transfer
     // Errors of several devices are those of their exchanges too, but for a link that nobody tells.
-    let doubt = group.map { $0.link.isAssumed ? $0.link.doubt : 1 } ?? 1
+    let doubt = group?.link.errorDoubt ?? 1
     let exchanged = terms.transfer / max(terms.total, .leastNormalMagnitude)
     // Whoever measured told nothing of where pages lie on several nodes.
     var far = rates

@@ -36,6 +36,17 @@ package struct PhaseTime: Sendable, Equatable {
 
   package var total: Double { weights + attention + elementwise + overhead + transfer }
 
+  /// The same work at another pace.
+  func scaled(by factor: Double) -> PhaseTime {
+    var time = self
+    let parts: [WritableKeyPath<PhaseTime, Double>] = [
+      \.weights, \.weightTransfer, \.attention, \.attentionTransfer, \.elementwise, \.overhead, \.transfer,
+      \.onProcessor,
+    ]
+    for part in parts { time[keyPath: part] *= factor }
+    return time
+  }
+
   /// What takes most of the time; attention counts to what its own bytes or operations ask for.
   package var bound: Bound {
     if transfer > total / 2 { return .transfer }

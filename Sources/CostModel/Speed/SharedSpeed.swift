@@ -6,10 +6,9 @@ package import Quantities
 package struct SharedSpeed: SpeedModel {
   package let basis = Basis.modelled
   package let source: String
-  private let device: FittedSpeed
+  private let devices: DeviceStages
   private let processor: FittedSpeed?
   private let distribution: Distribution
-  private let group: DeviceGroup
   private let hostLink: PlaceLink
 
   /// What handing over to another place takes besides the bytes.
@@ -20,28 +19,26 @@ package struct SharedSpeed: SpeedModel {
   static let copiedFrom = 32.0
 
   init(
-    _ device: FittedSpeed, _ processor: FittedSpeed?, _ distribution: Distribution, _ group: DeviceGroup,
-    host: PlaceLink
+    _ devices: DeviceStages, _ processor: FittedSpeed?, _ distribution: Distribution, host: PlaceLink
   ) {
-    self.device = device
+    self.devices = devices
     self.processor = processor
     self.distribution = distribution
-    self.group = group
     hostLink = host
-    let links = (group.devices > 1 ? [group.link.source] : []) + (processor == nil ? [] : [host.source])
+    let link = devices.group.link.source
+    let links = (devices.group.devices > 1 ? [link] : []) + (processor == nil ? [] : [host.source])
     source =
-      "\(distribution.sentence): \(device.source)"
+      "\(distribution.sentence): \(devices.source)"
       + (processor.map { "; \($0.source)" } ?? "") + "; \(links.joined(separator: "; "))"
   }
 
   package func decodeStep(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
-    let engine = device.engine
+    let (engine, group) = (devices.first.engine, devices.group)
     // Stages of a serving engine work on as many groups of sequences at once.
     let sequences = max(1, model.workload.sequences)
     let groups = group.sharing.dividesMatrices ? min(group.stages, sequences) : 1
     let together = (sequences + groups - 1) / groups
-    let pass = PassWork.step(work, model, by: engine, distribution.onDevices, together: together)
-    let time = device.time(pass, .decode, sharedBy: group)
+    let time = devices.time(.decode) { .step(work, model, by: engine, $0, together: together) }
     guard let processor else { return time }
     var rest = processor.time(.step(work, model, by: engine, distribution.onProcessor), .decode)
     rest.onProcessor = rest.total
@@ -49,9 +46,8 @@ package struct SharedSpeed: SpeedModel {
   }
 
   package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
-    let engine = device.engine
-    let pass = PassWork.prompt(work, model, by: engine, distribution.onDevices)
-    let time = device.time(pass, .prefill, sharedBy: group)
+    let engine = devices.first.engine
+    let time = devices.time(.prefill) { .prompt(work, model, by: engine, $0) }
     guard let processor else { return time }
     let rest = PassWork.prompt(work, model, by: engine, distribution.onProcessor)
     guard rest.tokens / rest.launches >= Self.copiedFrom else {
@@ -67,7 +63,7 @@ package struct SharedSpeed: SpeedModel {
     attention.operations = FamilyValues()
     var slow = processor.time(attention, .prefill)
     slow.onProcessor = slow.total
-    return time + device.time(products, .prefill) + slow + copied(rest.weightBytes)
+    return time + devices.first.time(products, .prefill) + slow + copied(rest.weightBytes)
       + handOver(tokens: rest.tokens, model)
   }
 

@@ -13,6 +13,7 @@ package enum MachineDescriptionError: ExplainedError, Equatable {
   case zero(key: String, value: String)
   case notALink(key: String, value: String)
   case noBridge(machine: String)
+  case notBeside(machine: String)
 
   package var kind: String { "machine_description" }
 
@@ -28,6 +29,7 @@ package enum MachineDescriptionError: ExplainedError, Equatable {
     case .zero(let key, let value): "'\(key)=\(value)' is zero; leave out what is not known."
     case .notALink(let key, let value): "'\(key)=\(value)' is no generation and number of lanes."
     case .noBridge(let machine): "Nothing is known of a bridge between two of '\(machine)'."
+    case .notBeside(let machine): "'\(machine)' is no device with a memory of its own that could stand beside others."
     }
   }
 
@@ -44,7 +46,8 @@ package enum MachineDescriptionError: ExplainedError, Equatable {
     "Write it like kind=gpu,memory=24GB,bandwidth=1008GB/s,fp16=165TFLOP/s,int8=330TOP/s,tdp=450W; "
       + "kinds: gpu, integrated-gpu, cpu; further keys: name, vendor, cores, sockets, devices, fp32, idle, memory-type, pcie "
       + "(4x16), peer-link (56GB/s, one way), host-memory, host-bandwidth, host-cores. A name of the catalogue takes such "
-      + "keys behind it, and 'nvlink': \"2x RTX 3090, nvlink, host-memory=64GB, host-bandwidth=50GB/s\"."
+      + "keys behind it, and 'nvlink': \"2x RTX 3090, nvlink, host-memory=64GB, host-bandwidth=50GB/s\". "
+      + "Unequal devices are joined by ' + ': \"RTX 3090 + RTX 3060\"."
   }
 
   package var exitCode: ExitReason { .badInput }
@@ -105,6 +108,15 @@ extension MachineDescription {
     machine.int8 = int8.map { $0 * Double(count) }
     machine.thermalDesign = thermalDesign.map { $0 * Double(count) }
     machine.idle = idle.map { $0 * Double(count) }
+    return machine
+  }
+
+  /// One machine of this one's devices and others'.
+  package func with(_ others: [MachineDescription]) throws(MachineDescriptionError) -> MachineDescription {
+    guard !others.isEmpty else { return self }
+    for machine in [self] + others where machine.computes != .gpu { throw .notBeside(machine: machine.name) }
+    var machine = self
+    machine.beside = others
     return machine
   }
 

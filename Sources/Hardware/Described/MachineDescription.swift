@@ -35,6 +35,8 @@ package struct MachineDescription: Sendable, Equatable {
   package var hostMemory: ByteCount?
   package var hostBandwidth: Bandwidth?
   package var hostCores: Int?
+  /// Devices of other kinds in the same machine, whose host is this one's.
+  package var beside: [MachineDescription] = []
   package var source: String
   package var origin = HardwareProfile.Origin.catalogue
 
@@ -85,8 +87,10 @@ package struct MachineDescription: Sendable, Equatable {
         idle: published(idle.map { $0 / share }, "idle power")),
       memoryTechnology: memoryTechnology, links: links, source: source)
     return HardwareProfile(
-      name: name, origin: origin, processor: hostProcessor, memory: hostSystem,
-      accelerators: Array(repeating: device, count: max(1, devices)), power: power)
+      name: ([self] + beside).map(\.name).joined(separator: " + "), origin: origin, processor: hostProcessor,
+      memory: hostSystem,
+      accelerators: Array(repeating: device, count: max(1, devices)) + beside.flatMap(\.profile.accelerators),
+      power: power)
   }
 
   private var links: DeviceLinks {

@@ -48,7 +48,8 @@ extension Distribution {
 extension MemoryPlace {
   fileprivate var json: JSON {
     [
-      "kind": .string(kind.rawValue), "count": .integer(Int64(count)), "layers": .integer(Int64(layers)),
+      "kind": .string(kind.rawValue), "device": device.map { .string($0) } ?? .null, "count": .integer(Int64(count)),
+      "layers": .integer(Int64(layers)),
       "neededBytes": .integer(Int64(needed.bytes)), "usableBytes": usable.json,
       "verdict": verdict.map { .string($0.rawValue) } ?? .null,
     ]
@@ -101,6 +102,7 @@ extension Platform {
     [
       "name": .string(machine.name), "origin": .string(machine.origin.rawValue),
       "device": device.map { .string($0.name) } ?? .null, "deviceCount": .integer(Int64(deviceCount)),
+      "devices": .array(devices.map { .string($0.name) }),
       "threads": .integer(Int64(threads)), "usableBytes": capacity.usable.json,
       "usableFrom": .string(capacity.label), "margin": .number(1 - Capacity.usableShare),
       "isCalibrated": .bool(machine.calibration != nil),

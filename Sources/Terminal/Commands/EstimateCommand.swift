@@ -22,6 +22,7 @@ struct EstimateCommand: ParsableCommand {
         anprobe estimate hf:Qwen/Qwen2.5-7B-Instruct --machine "RTX 3060" --variant q4_k_m
         anprobe estimate llama-3.1-8b --machine "RTX 4090" --engine llama.cpp --price 0.30 --grid DE
         anprobe estimate llama-3-70b --variant q4_k_m --machine "2x RTX 3090, nvlink"
+        anprobe estimate llama-3-70b --variant q4_k_m --machine "RTX 3090 + RTX 4090"
         anprobe estimate llama-3-70b --variant q4_k_m --machine "RTX 4090, host-memory=64GB, host-bandwidth=80GB/s"
         anprobe estimate llama-3-70b --machine "4x A100 80GB SXM" --engine vllm --tensor-parallel 4
         anprobe estimate llama-3.1-8b --variant q8_0 --draft llama-3.2-1b --acceptance 0.7

@@ -15,10 +15,7 @@ struct PlatformFace {
   private var machine: String {
     let processor = platform.machine.processor
     let model = platform.machine.name
-    guard platform.device == nil else {
-      let count = platform.deviceCount > 1 ? "\(platform.deviceCount) × " : ""
-      return "Machine   \(count)\(platform.device?.name ?? model), run by \(platform.engine.rawValue)"
-    }
+    if let names = platform.deviceNames { return "Machine   \(names), run by \(platform.engine.rawValue)" }
     // A machine of the catalogue is known by its rates, not by its cores.
     guard platform.machine.origin == .probed || platform.machine.origin == .recorded else {
       return "Machine   \(model), run by \(platform.engine.rawValue)"
