@@ -99,8 +99,8 @@ enum TokenCount {
 struct MachineOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A catalogue name such as '2x RTX 3090, nvlink' or 'RTX 3090 + RTX 4090', a profile file, or kind=gpu,memory=24GB,bandwidth=1008GB/s,... "
-        + "(default: this machine).",
+      "A catalogue name such as '2x RTX 3090, nvlink' or 'RTX 3090 + RTX 4090', a profile file, or "
+        + "kind=gpu,memory=24GB,bandwidth=1008GB/s,... (default: this machine).",
       valueName: "machine"))
   var machine: String?
 
