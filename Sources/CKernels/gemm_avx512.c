@@ -180,10 +180,10 @@ float multiply_add_peak_avx512(int64_t rounds, double *operations) {
     [CK_F32] = matvec_f32_avx512, \
     [CK_F16] = matvec_f16_avx512, \
     [CK_BF16] = matvec_bf16_avx512, \
-    [CK_Q8_0] = matvec_q8_0_avx512, \
-    [CK_Q4_0] = matvec_q4_0_avx512, \
-    [CK_Q4_K] = matvec_q4_k_avx512, \
-    [CK_Q6_K] = matvec_q6_k_avx512, \
+    [CK_Q8_0] = matvec_q8_0_avx2, \
+    [CK_Q4_0] = matvec_q4_0_avx2, \
+    [CK_Q4_K] = matvec_q4_k_avx2, \
+    [CK_Q6_K] = matvec_q6_k_avx2, \
     [CK_KEPT_MASK] = matvec_mask_avx512, \
     [CK_KEPT_LIST] = matvec_list_avx512, \
   }, \

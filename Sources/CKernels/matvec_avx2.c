@@ -15,12 +15,6 @@ static inline float sum_lanes(__m256 v) {
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-static inline __m256 load_f16(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
-
-static inline __m256 load_bf16(const uint16_t *p) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
-}
-
 // Eight sums of four products each, of bytes a in 0...255 and signed bytes b, exact while |a·b| pairs stay below 2^15.
 static inline __m256i dot_u8_i8(__m256i a, __m256i b) {
   return _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
@@ -45,50 +39,67 @@ static float dot_f32(const float *w, const float *x, int64_t n) {
   return sum_lanes(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]))) + rest;
 }
 
+// Eight floats of a row from column i on, and one of them.
+typedef struct { __m256 (*eight)(const void *row, int64_t i); float (*one)(const void *row, int64_t i); } float_format;
+
+static inline __m256 eight_f32(const void *row, int64_t i) { return _mm256_loadu_ps((const float *)row + i); }
+static inline float one_f32(const void *row, int64_t i) { return ((const float *)row)[i]; }
+static inline __m256 eight_f16(const void *row, int64_t i) {
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((const uint16_t *)row + i)));
+}
+static inline float one_f16(const void *row, int64_t i) { return half(((const uint16_t *)row)[i]); }
+static inline __m256 eight_bf16(const void *row, int64_t i) {
+  __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)((const uint16_t *)row + i)));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+static inline float one_bf16(const void *row, int64_t i) {
+  return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(((const uint16_t *)row)[i] << 16)));
+}
+
+static inline __attribute__((always_inline)) void float_rows(float_format format, int bytes, const uint8_t *weights,
+                                                             size_t row_bytes, const float *x, float *y,
+                                                             int64_t columns, int count) {
+  __m256 sums[4][2] = {{_mm256_setzero_ps()}};
+  int64_t i = 0;
+  for (; i + 15 < columns; i += 16) {
+    __m256 first = _mm256_loadu_ps(x + i), second = _mm256_loadu_ps(x + i + 8);
+    for (int r = 0; r < count; r++) {
+      const uint8_t *row = weights + (size_t)r * row_bytes;
+      _mm_prefetch((const char *)row + i * bytes + 512, _MM_HINT_T0);
+      sums[r][0] = _mm256_fmadd_ps(format.eight(row, i), first, sums[r][0]);
+      sums[r][1] = _mm256_fmadd_ps(format.eight(row, i + 8), second, sums[r][1]);
+    }
+  }
+  for (int r = 0; r < count; r++) {
+    float rest = 0;
+    for (int64_t k = i; k < columns; k++) rest += format.one(weights + (size_t)r * row_bytes, k) * x[k];
+    y[r] = sum_lanes(_mm256_add_ps(sums[r][0], sums[r][1])) + rest;
+  }
+}
+
+static inline __attribute__((always_inline)) void float_matvec(float_format format, int bytes, const void *weights,
+                                                               size_t row_bytes, const float *x, float *y,
+                                                               int64_t begin, int64_t end, int64_t columns) {
+  int64_t row = begin;
+  for (; row + 3 < end; row += 4) {
+    float_rows(format, bytes, row_at(weights, row_bytes, row), row_bytes, x, y + row, columns, 4);
+  }
+  for (; row < end; row++) float_rows(format, bytes, row_at(weights, row_bytes, row), row_bytes, x, y + row, columns, 1);
+}
+
 void matvec_f32_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
                      int64_t end, int64_t columns) {
-  for (int64_t row = begin; row < end; row++) {
-    y[row] = dot_f32((const float *)row_at(weights, row_bytes, row), x->f32, columns);
-  }
+  float_matvec((float_format){eight_f32, one_f32}, 4, weights, row_bytes, x->f32, y, begin, end, columns);
 }
 
 void matvec_f16_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
                      int64_t end, int64_t columns) {
-  for (int64_t row = begin; row < end; row++) {
-    const uint16_t *w = (const uint16_t *)row_at(weights, row_bytes, row);
-    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
-    int64_t i = 0;
-    for (; i + 31 < columns; i += 32) {
-      for (int k = 0; k < 4; k++) {
-        sums[k] = _mm256_fmadd_ps(load_f16(w + i + 8 * k), _mm256_loadu_ps(x->f32 + i + 8 * k), sums[k]);
-      }
-    }
-    float rest = 0;
-    for (; i < columns; i++) rest += half(w[i]) * x->f32[i];
-    y[row] = sum_lanes(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]))) + rest;
-  }
+  float_matvec((float_format){eight_f16, one_f16}, 2, weights, row_bytes, x->f32, y, begin, end, columns);
 }
 
 void matvec_bf16_avx2(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
                       int64_t end, int64_t columns) {
-  for (int64_t row = begin; row < end; row++) {
-    const uint16_t *w = (const uint16_t *)row_at(weights, row_bytes, row);
-    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
-    int64_t i = 0;
-    for (; i + 31 < columns; i += 32) {
-      for (int k = 0; k < 4; k++) {
-        sums[k] = _mm256_fmadd_ps(load_bf16(w + i + 8 * k), _mm256_loadu_ps(x->f32 + i + 8 * k), sums[k]);
-      }
-    }
-    float rest = 0;
-    for (; i < columns; i++) {
-      float value;
-      uint32_t bits = (uint32_t)w[i] << 16;
-      __builtin_memcpy(&value, &bits, 4);
-      rest += value * x->f32[i];
-    }
-    y[row] = sum_lanes(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]))) + rest;
-  }
+  float_matvec((float_format){eight_bf16, one_bf16}, 2, weights, row_bytes, x->f32, y, begin, end, columns);
 }
 
 // |w| · (x with w's sign): the unsigned operand that the instruction wants, and |−128| fits it. 128 · 127 · 2 < 2^15.

@@ -9,13 +9,5 @@ void matvec_f16_avx512(const void *weights, size_t row_bytes, const ck_activatio
                        int64_t end, int64_t columns);
 void matvec_bf16_avx512(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
                         int64_t end, int64_t columns);
-void matvec_q8_0_avx512(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
-                        int64_t end, int64_t columns);
-void matvec_q4_0_avx512(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
-                        int64_t end, int64_t columns);
-void matvec_q4_k_avx512(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
-                        int64_t end, int64_t columns);
-void matvec_q6_k_avx512(const void *weights, size_t row_bytes, const ck_activations *x, float *y, int64_t begin,
-                        int64_t end, int64_t columns);
 
 #endif

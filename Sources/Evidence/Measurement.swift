@@ -3,6 +3,9 @@ package import Quantities
 
 /// What a live run of one variant of one model showed.
 package struct Measurement: Sendable, Equatable {
+  /// In place of a variant's name: a file's own mixture of formats.
+  package static let asInFile = "as the file has it"
+
   /// How much of the model ran.
   package enum Mode: String, Sendable {
     case full

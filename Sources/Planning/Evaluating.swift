@@ -78,7 +78,7 @@ extension PlanningSession {
     guard let weights = file.weights else { throw ModelFileError.notAModel(path: path, reason: "it holds no weights") }
     // An adapter makes another model of the file.
     let variant =
-      ([file.metadata?.string(Provenance.variantKey) ?? "as the file has it"]
+      ([file.metadata?.string(Provenance.variantKey) ?? Measurement.asInFile]
       + adapters.map { "adapter \(($0.path as NSString).lastPathComponent)" }).joined(separator: "+")
     return EvaluatedModel(
       description: file.description, weights: weights, tokenizer: try tokenizer(ofFile: path), variant: variant)

@@ -65,7 +65,7 @@ extension PlanningSession {
       weights = file.weights
       description = file.description
     }
-    let name = variant?.name ?? (weights == nil ? CompressionVariant.original.name : "as the file has it")
+    let name = variant?.name ?? (weights == nil ? CompressionVariant.original.name : Measurement.asInFile)
     var request = MeasurementRequest(
       model: try (variant ?? .original).applied(to: description), variant: name, weights: weights, workload: workload,
       threads: options.threads ?? ThreadChoice(machine).threads, mode: weights == nil ? options.mode : .full,

@@ -30,9 +30,10 @@ struct CalibrationPlan {
   /// The job that threads are counted with: a layer's.
   let trialJobBytes = 8 << 20
   let columns = RuntimeFormat.referenceColumns
-  /// Tokens of a product with many vectors, and its matrix.
+  /// Tokens of a product with many vectors, and its matrix: what all matrices that read one input share, its conversion,
+  /// falls on some four thousand rows of a usual layer (attention's two or three thousand, gate and up together ten).
   let tokens = 512
-  let productRows = 2048
+  let productRows = 4096
   let productColumns = [2048]
   /// Vectors of a product with a few, up to what the kernels for a few take at once and twice that; bytes of its matrix,
   /// and of all that one sample walks through.

@@ -150,7 +150,7 @@ package struct Calibrator {
         progress("products in \(format.name), round \(round + 1) of \(plan.decodedRounds)")
         probe.use(format)
         matvecs(probe, format, [plan.decodedJobBytes], &samples)
-        if round == 0 { gemm(probe, format, &samples) }
+        gemm(probe, format, &samples)
       }
     }
   }
@@ -188,7 +188,7 @@ package struct Calibrator {
 
   private func gemm(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
     for columns in plan.productColumns {
-      let rows = probe.isDirect(format) ? plan.productRows : plan.productRows / 4
+      let rows = plan.productRows
       var operations = 0.0
       let seconds = Timing.seconds { operations = probe.gemm(rows: rows, columns: columns, tokens: plan.tokens) }
       samples.add(

@@ -25,16 +25,18 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """What one file of rounds is about; kernels are ours, by name, or 'best'."""
+    """What one file of rounds is about; kernels are ours, by name, or 'best', on weights repacked or as mapped."""
 
     model: str
     format: str
     threads: int
     case: Case
     kernels: str
+    mapped: bool = False
 
     def path(self, folder):
-        return folder / f"{self.model}-{self.format}-{self.threads}t-{self.case}-{self.kernels}.json"
+        layout = "-mapped" if self.mapped else ""
+        return folder / f"{self.model}-{self.format}-{self.threads}t-{self.case}-{self.kernels}{layout}.json"
 
 
 class Folder:
@@ -74,7 +76,7 @@ class Folder:
 def _description(part):
     return {
         "model": part.model, "format": part.format, "threads": part.threads, "case": str(part.case),
-        "kernels": part.kernels}
+        "kernels": part.kernels, "mapped": part.mapped}
 
 
 def interval(values):

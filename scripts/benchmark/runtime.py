@@ -42,6 +42,7 @@ def arguments(words):
     parser.add_argument("--cases", default="512:128", help="prompt:generated tokens, or load; separated by commas")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--kernels", default="best", help="of ours: a set by name")
+    parser.add_argument("--mapped", action="store_true", help="ours multiplies by the mapped file, not a repacked copy")
     parser.add_argument("--files", type=pathlib.Path, help="folder to keep the files in (default: none is kept)")
     parser.add_argument("--parts", type=pathlib.Path, help="folder to keep the rounds in and to go on from")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after so long")
@@ -58,7 +59,8 @@ def arguments(words):
 
 def ours(run, part, path):
     kernels = [] if part.kernels == "best" else ["--kernels", part.kernels]
-    common = ["--threads", str(part.threads), *kernels, "--json"]
+    layout = ["--no-repack"] if part.mapped else []
+    common = ["--threads", str(part.threads), *kernels, *layout, "--json"]
     if part.case.is_load:
         return {"load": rival.second(lambda: timed(
             lambda: run.anprobe("generate", str(path), "--prompt", "", "--tokens", "1", "--context", "64", *common)))}
@@ -113,7 +115,7 @@ def measure(run, options, folder, files):
         folder.raise_limits(read_rates(run))
     for model, name in itertools.product(options.models, options.formats):
         wanted = [
-            parts.Part(model, name, threads, case, options.kernels)
+            parts.Part(model, name, threads, case, options.kernels, options.mapped)
             for threads in options.threads for case in options.cases
         ]
         if all(len(folder.read(part)["rounds"]) >= options.rounds for part in wanted):
@@ -140,6 +142,8 @@ def rows_of(record, limits):
     rounds, label = record["rounds"], f"{record['model']} {record['format']}"
     if record["kernels"] != "best":
         label += f" ({record['kernels']})"
+    if record.get("mapped"):
+        label += ", mapped"
 
     def row(what, key, text, ratio, of_limit="–", other=None):
         mine, them = ([r[side][k] for r in rounds] for side, k in (("ours", key), ("theirs", other or key)))
@@ -185,7 +189,7 @@ def sections(run, table, options):
         "the median of the rounds' pairs, with an interval that holds the true one with at least 90 %. llama.cpp by "
         f"{', '.join(sorted({record['rival'] for record in records}))}; files of random weights. The last but one column "
         "is the weights' bytes per second over the read limit of so many threads. From a start to the first token: ours "
-        "is a whole process with its tokenizer, with weights repacked; llama.cpp's counts from the call that loads, once "
+        "is a whole process with its tokenizer, with weights repacked, or used as the file is mapped where the row says so; llama.cpp's counts from the call that loads, once "
         "reading the file into memory, once mapping it; the file lies in the page cache, and each figure is the second of "
         "two loads in a row.")
     head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of read limit", "rounds")

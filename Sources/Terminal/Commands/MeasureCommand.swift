@@ -138,10 +138,11 @@ struct MeasureFace {
   let tariff: TariffOptions
 
   func show(_ console: Console) {
+    let variant = measurement.variant == Measurement.asInFile ? measurement.variant : "as \(measurement.variant)"
     let weights = measurement.isSynthetic ? "synthetic weights" : "the file's weights"
     let mode = measurement.mode == .full ? "the whole model" : "a sample of the layers, scaled by their bytes"
     console.answer([
-      "\(measurement.model) as \(measurement.variant), \(weights), \(mode); \(measurement.threads) threads, "
+      "\(measurement.model) \(variant), \(weights), \(mode); \(measurement.threads) threads, "
         + "\(measurement.kernels) kernels", "",
     ])
     var table = TextTable([
