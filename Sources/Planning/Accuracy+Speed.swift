@@ -13,7 +13,17 @@ extension PlanningSession {
         row(engine.rawValue, quantity, kind, own.filter { $0.observation.engine == engine })
       }
       return single + [row("all", quantity, kind, own)].compactMap { $0 }
+        + (kind == .unified ? [oneDevice(rows.filter { $0.observation.quantity == quantity })].compactMap { $0 } : [])
     }
+  }
+
+  /// Cards alone and devices with unified memory together: what plays a part where a single device computes.
+  private static func oneDevice(_ rows: [CrossValidation.Row]) -> AccuracyRow? {
+    let own = rows.filter { [.gpu, .unified].contains($0.observation.kind) }
+    // Nothing new where one of both has no rows.
+    guard let quantity = own.first?.observation.quantity, Set(own.map(\.observation.kind)).count > 1 else { return nil }
+    return AccuracyRow(
+      engine: "all", deviceClass: "gpu or unified", quantity: quantity.rawValue, own.map(\.accuracyCase))
   }
 
   /// What was set aside, by reason, and the scores with it.
