@@ -63,7 +63,7 @@ let package = Package(
       "Inference",
       [
         "Quantities", "JSONText", "Jinja", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles",
-        "CKernels", "CHostProbe",
+        "HardwareProbe", "CKernels", "CHostProbe",
       ]),
     floor(
       "Training",
@@ -126,7 +126,7 @@ let package = Package(
       "Inference",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles", "CKernels",
-        "TileEmulator",
+        "CHostProbe", "TileEmulator",
       ],
       resources: [.copy("Models"), .copy("Golden")]),
     tests("Training", ["LanguageModel", "Compression", "CostModel", "ModelFiles", "Inference"]),
