@@ -126,7 +126,7 @@ let package = Package(
       "Inference",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles", "CKernels",
-        "CHostProbe", "TileEmulator",
+        "TileEmulator",
       ],
       resources: [.copy("Models"), .copy("Golden")]),
     tests("Training", ["LanguageModel", "Compression", "CostModel", "ModelFiles", "Inference"]),

@@ -142,8 +142,8 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  /// Calls `body` for runs of rows in a single job, so that no thread waits between two matrices. A thread's rows of a
-  /// matrix are those that it put into panels (`InterleavedWeights`), but for what it helps others with.
+  /// Calls `body` for runs of rows in a single job, so that no thread waits between two matrices. On several
+  /// NUMA nodes a thread's rows are those that it put into panels (`InterleavedWeights`), but for what it helps with.
   func forEachPiece(of parts: [ProductPart], _ body: (_ part: ProductPart, _ rows: Range<Int>) -> Void) {
     let lists = parts.map(\.pieces)
     let grain = pieces(of: lists.reduce(0, +), rowBytes: parts.first?.matrix.rowBytes ?? 1)

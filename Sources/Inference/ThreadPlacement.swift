@@ -48,10 +48,15 @@ struct ThreadPlacement: Sendable, Equatable {
 extension ProcessingUnit {
   /// Those that this process may run on: as they were before any pool placed a thread.
   package static let here: [ProcessingUnit] = {
-    var numbers = [Int32](repeating: 0, count: 1024)
-    let count = Int(chp_allowed_processors(&numbers, Int32(numbers.count)))
-    let allowed = numbers.prefix(max(0, count)).map { Int($0) }
+    let allowed = numbersOfThisThread().map { Int($0) }
     let known = Dictionary(reading(.host).map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
     return allowed.map { known[$0] ?? ProcessingUnit($0, core: $0, node: 0) }
   }()
+
+  /// The numbers of those that the calling thread may run on.
+  static func numbersOfThisThread() -> [Int32] {
+    var numbers = [Int32](repeating: 0, count: 1024)
+    let count = Int(chp_allowed_processors(&numbers, Int32(numbers.count)))
+    return Array(numbers.prefix(max(0, count)))
+  }
 }

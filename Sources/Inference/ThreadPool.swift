@@ -30,9 +30,10 @@ package final class ThreadPool: @unchecked Sendable {
   private var job: ((Int) -> Void)?
   private var isStopping = false
   private var threads: [pthread_t] = []
-  /// Where the units are, and the caller's number while it is bound to one.
-  private let units: [ProcessingUnit]
-  private var boundCaller: Int32?
+  /// Whether memory is nearer to some threads than to others.
+  private let hasNodes: Bool
+  /// The caller's number while it is bound, and where it might run before.
+  private var boundCaller: (thread: Int32, before: [Int32])?
 
   /// About 100 µs of pauses on current processors (a pause is 40 to 140 cycles): longer than a token takes to be chosen.
   private static let spinRounds = 4000
@@ -52,16 +53,17 @@ package final class ThreadPool: @unchecked Sendable {
     counts: ThreadCounts, on units: [ProcessingUnit] = ProcessingUnit.here, clock: OperatorClock? = nil
   ) throws(LanguageRuntimeError) {
     self.counts = counts
-    self.units = units
+    let placement = ThreadPlacement(of: counts, on: units)
+    hasNodes = placement.hasNodes
     active = counts.most
     shares = ChunkShares(threads: counts.most)
     self.clock = clock
-    let placement = ThreadPlacement(of: counts, on: units)
     // A caller that another pool has bound would hand its bond down.
     let anywhere = placement.hasNodes ? units : []
     for index in 1..<max(2, count) where index < count {
       let place = placement.units.isEmpty ? anywhere : [placement.units[index]]
-      let start = Unmanaged.passRetained(WorkerStart(pool: self, index: index, units: place))
+      let numbers = place.map { Int32($0.number) }
+      let start = Unmanaged.passRetained(WorkerStart(pool: self, index: index, units: numbers))
       var thread = pthread_t()
       let code = pthread_create(&thread, nil, runWorker, start.toOpaque())
       guard code == 0 else {
@@ -72,14 +74,14 @@ package final class ThreadPool: @unchecked Sendable {
       threads.append(thread)
     }
     if placement.hasNodes, let own = placement.units.first {
-      boundCaller = chp_thread_id()
-      bind(chp_thread_id(), to: [own])
+      boundCaller = (chp_thread_id(), ProcessingUnit.numbersOfThisThread())
+      bind(chp_thread_id(), to: [Int32(own.number)])
     }
   }
 
   /// Ends and joins the threads; the pool runs nothing afterwards. Must be called, since workers keep their pool.
   package func stop() {
-    if let caller = boundCaller { bind(caller, to: units) }
+    if let caller = boundCaller { bind(caller.thread, to: caller.before) }
     boundCaller = nil
     guard !threads.isEmpty else { return }
     isStopping = true
@@ -143,7 +145,7 @@ package final class ThreadPool: @unchecked Sendable {
   /// Runs through several lists of so many pieces as one job, in chunks of at most `grain`: each thread takes those of
   /// its own run of each list, then helps with what others have left.
   ///
-  /// Whose run a piece is in depends on its list alone, not on what else the job has.
+  /// On several NUMA nodes whose run a piece is in depends on its list alone, not on what else the job has.
   package func forEachPiece(
     of lists: [Int], grain: Int, _ body: (_ thread: Int, _ list: Int, _ pieces: Range<Int>) -> Void
   ) {
@@ -151,7 +153,7 @@ package final class ThreadPool: @unchecked Sendable {
       for (list, count) in lists.enumerated() where count > 0 { body(0, list, 0..<count) }
       return
     }
-    let runs = PieceRuns(lists: lists, grain: grain, threads: active)
+    let runs = PieceRuns(lists: lists, grain: grain, threads: active, areApart: hasNodes)
     shares.divide(among: runs.threads, chunks: runs.chunks)
     run { thread in
       while let (share, place) = self.shares.take(thread, among: runs.threads) {
@@ -233,9 +235,9 @@ private struct Job {
 private final class WorkerStart {
   let pool: ThreadPool
   let index: Int
-  /// None leaves the thread to the system.
-  let units: [ProcessingUnit]
-  init(pool: ThreadPool, index: Int, units: [ProcessingUnit]) {
+  /// Their numbers; none leaves the thread to the system.
+  let units: [Int32]
+  init(pool: ThreadPool, index: Int, units: [Int32]) {
     self.pool = pool
     self.index = index
     self.units = units
@@ -243,10 +245,9 @@ private final class WorkerStart {
 }
 
 /// Unbound is slower, not wrong: what the system says to it does not matter.
-private func bind(_ thread: Int32, to units: [ProcessingUnit]) {
+private func bind(_ thread: Int32, to units: [Int32]) {
   guard !units.isEmpty else { return }
-  let numbers = units.map { Int32($0.number) }
-  _ = chp_bind_thread(thread, numbers, Int32(numbers.count))
+  _ = chp_bind_thread(thread, units, Int32(units.count))
 }
 
 /// A global function: a closure written where C wants a pointer may be bound to the main actor.

@@ -99,27 +99,32 @@ import Testing
     let kernels = KernelSet.best
     try #require(kernels.interleaves(RuntimeFormat(.q8_0).kernelType) || !kernels.repacks)
     guard kernels.repacks else { return }
-    try withPool(Self.threads) { pool in
-      let witness = try Witness(inventory(isFused: isFused), pool)
-      let ready = try InterleavedWeights.repacking(witness, of: smallArchitecture(layers: 1), for: kernels, on: pool)
-      let panelBytes = 16 * rowBytes(witness)
-      var repacked = Owners()
-      for (thread, tensor, bytes) in witness.given.withLock({ $0 }) {
-        for panel in bytes.lowerBound / panelBytes..<bytes.upperBound / panelBytes {
-          repacked[Place(tensor: tensor, panel: panel)] = thread
-        }
+    // On a recorded machine with four nodes: what of its units is not here, threads are not bound to.
+    let recorded = try ThreadPool(counts: ThreadCounts(Self.threads), on: PlacementTests.byTurns)
+    defer { recorded.stop() }
+    try check(recorded, kernels, isFused: isFused)
+  }
+
+  private func check(_ pool: ThreadPool, _ kernels: KernelSet, isFused: Bool) throws {
+    let witness = try Witness(inventory(isFused: isFused), pool)
+    let ready = try InterleavedWeights.repacking(witness, of: smallArchitecture(layers: 1), for: kernels, on: pool)
+    let panelBytes = 16 * rowBytes(witness)
+    var repacked = Owners()
+    for (thread, tensor, bytes) in witness.given.withLock({ $0 }) {
+      for panel in bytes.lowerBound / panelBytes..<bytes.upperBound / panelBytes {
+        repacked[Place(tensor: tensor, panel: panel)] = thread
       }
-      let architecture = smallArchitecture(layers: 1)
-      let plan = RuntimeMemoryPlan(
-        architecture: architecture, inventory: witness.inventory, workload: Workload(contextTokens: 32),
-        threads: Self.threads)
-      let products = Products(
-        kernels: kernels, pool: pool, buffers: try RuntimeBuffers(plan: plan), widest: 512)
-      let multiplied = pool.withThreads(ofRows: 1) { multiplying(matrices(ready), products) }
-      #expect(multiplied.count == 32)
-      #expect(Set(multiplied.values).count == Self.threads)
-      #expect(multiplied == repacked)
     }
+    let architecture = smallArchitecture(layers: 1)
+    let plan = RuntimeMemoryPlan(
+      architecture: architecture, inventory: witness.inventory, workload: Workload(contextTokens: 32),
+      threads: Self.threads)
+    let products = Products(
+      kernels: kernels, pool: pool, buffers: try RuntimeBuffers(plan: plan), widest: 512)
+    let multiplied = pool.withThreads(ofRows: 1) { multiplying(matrices(ready), products) }
+    #expect(multiplied.count == 32)
+    #expect(Set(multiplied.values).count == Self.threads)
+    #expect(multiplied == repacked)
   }
 
   @Test func `a tensor's pieces are those of each matrix that it is multiplied as`() {
@@ -141,12 +146,16 @@ import Testing
     #expect(pieces == [[16, 8, 8, 0], [32, 32, 0], [4, 4, 4, 0], [2, 1], [0, 3]])
   }
 
-  @Test func `runs of a list do not depend on what else is in the job`() {
+  @Test(arguments: [true, false])
+  func `lists cut by themselves do not depend on what else is in the job, those cut together are one list`(
+    areApart: Bool
+  ) {
     for threads in 1...5 {
       for grain in 1...4 {
-        let runs = PieceRuns(lists: [7, 0, 16, 3], grain: grain, threads: threads)
-        var owners = [[Int?]](repeating: [], count: 4)
-        for (list, count) in runs.lists.enumerated() { owners[list] = [Int?](repeating: nil, count: count) }
+        let lists = [7, 0, 16, 3, 0]
+        let runs = PieceRuns(lists: lists, grain: grain, threads: threads, areApart: areApart)
+        var owners = [[Int?]](repeating: [], count: 5)
+        for (list, count) in lists.enumerated() { owners[list] = [Int?](repeating: nil, count: count) }
         for thread in 0..<threads {
           for place in 0..<runs.chunks(thread) {
             let (list, pieces) = runs.chunk(place, ofThread: thread)
@@ -157,12 +166,12 @@ import Testing
             }
           }
         }
-        for (list, count) in runs.lists.enumerated() {
-          let expected = (0..<threads).flatMap { thread in
+        func expected(_ count: Int) -> [Int?] {
+          (0..<threads).flatMap { thread in
             ChunkShares.own(thread, of: count, among: threads).map { _ in Optional(thread) }
           }
-          #expect(owners[list] == expected)
         }
+        #expect(areApart ? owners == lists.map(expected) : owners.flatMap { $0 } == expected(lists.reduce(0, +)))
       }
     }
   }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CHostProbe
 import CostModel
 import Foundation
 import Hardware
@@ -14,7 +13,7 @@ import Testing
 /// Where threads run, and that the memory that they read is theirs.
 @Suite struct PlacementTests {
   /// As recorded of 40intel64-2g2n4c: four nodes that are numbered through by turns.
-  private static let byTurns = (0..<40).map { ProcessingUnit($0, core: $0, node: $0 % 4) }
+  static let byTurns = (0..<40).map { ProcessingUnit($0, core: $0, node: $0 % 4) }
   /// Two sockets of two cores with two threads, numbered core by core.
   private static let twoSockets = (0..<8).map { ProcessingUnit($0, core: $0 / 2 * 2, node: $0 / 4) }
 
@@ -49,11 +48,7 @@ import Testing
     #expect(numbers(1, []) == [])
   }
 
-  private static func allowed() -> [Int] {
-    var numbers = [Int32](repeating: 0, count: 1024)
-    let count = Int(chp_allowed_processors(&numbers, Int32(numbers.count)))
-    return numbers.prefix(max(0, count)).map { Int($0) }
-  }
+  private static func allowed() -> [Int] { ProcessingUnit.numbersOfThisThread().map { Int($0) } }
 
   @Test(.enabled(if: ProcessingUnit.here.count > 1))
   func `on several nodes every thread of a pool is bound, and its caller is free again when it stops`() throws {
@@ -70,6 +65,7 @@ import Testing
     inner.run { thread in if thread > 0 { others.withLock { $0.append(Self.allowed()) } } }
     #expect(others.withLock { $0.allSatisfy { $0 == here.map(\.number) } })
     inner.stop()
+    #expect(Self.allowed() == [units[0].number])
     pool.stop()
     #expect(Self.allowed() == before)
   }
