@@ -63,7 +63,7 @@ let package = Package(
       "Inference",
       [
         "Quantities", "JSONText", "Jinja", "Hardware", "LanguageModel", "Compression", "CostModel", "ModelFiles",
-        "CKernels", "CHostProbe",
+        "HardwareProbe", "CKernels", "CHostProbe",
       ]),
     floor(
       "Training",

@@ -2,6 +2,8 @@
 #include "affinity.h"
 #include <errno.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 // Machines with more PUs than cpu_set_t holds (1024) need a set allocated to size.
 enum { MAXIMUM_PROCESSORS = 8192 };
@@ -25,14 +27,17 @@ int chp_allowed_processors(int *processors, int capacity) {
   return count;
 }
 
-int chp_pin_thread(int processor) {
-  if (processor < 0 || processor >= MAXIMUM_PROCESSORS) return -EINVAL;
+int chp_thread_id(void) { return (int)syscall(SYS_gettid); }
+
+int chp_bind_thread(int thread, const int *processors, int count) {
   size_t size = CPU_ALLOC_SIZE(MAXIMUM_PROCESSORS);
   cpu_set_t *set = CPU_ALLOC(MAXIMUM_PROCESSORS);
   if (!set) return -ENOMEM;
   CPU_ZERO_S(size, set);
-  CPU_SET_S(processor, size, set);
-  int result = sched_setaffinity(0, size, set) == 0 ? 0 : -errno;
+  for (int i = 0; i < count; i++) {
+    if (processors[i] >= 0 && processors[i] < MAXIMUM_PROCESSORS) CPU_SET_S(processors[i], size, set);
+  }
+  int result = sched_setaffinity(thread, size, set) == 0 ? 0 : -errno;
   CPU_FREE(set);
   return result;
 }

@@ -111,9 +111,10 @@ extension CostEstimator {
   }
 
   private func energyTerms(_ estimate: CostEstimate) -> [CostTerm] {
-    let energy = PlacedEnergy(platform, estimate.distribution)
-    return energyTerms("energy, decode", "per step", energy, estimate.decodeWork, estimate.decodeTime)
-      + energyTerms("energy, prefill", "for the prompt", energy, estimate.prefillWork, estimate.prefillTime)
+    func energy(_ threads: Int) -> PlacedEnergy { PlacedEnergy(platform, estimate.distribution, threads: threads) }
+    let (step, prompt) = (energy(platform.threads.decode), energy(platform.threads.prefill))
+    return energyTerms("energy, decode", "per step", step, estimate.decodeWork, estimate.decodeTime)
+      + energyTerms("energy, prefill", "for the prompt", prompt, estimate.prefillWork, estimate.prefillTime)
   }
 
   private func energyTerms(

@@ -152,10 +152,11 @@ package struct CostEstimator: Sendable {
     estimate.prefill = first.map { TokenRate(magnitude: prompt / $0.seconds) }
     estimate.timeToFirstToken = first + step
     (estimate.decodeTime, estimate.prefillTime) = (try? decode.get(), try? prefill.get())
-    let energy = PlacedEnergy(platform, estimate.distribution)
+    let energy = PlacedEnergy(platform, estimate.distribution, threads: platform.threads.decode)
+    let promptEnergy = PlacedEnergy(platform, estimate.distribution, threads: platform.threads.prefill)
     let (stepWork, promptWork) = energy.work(variant, work)
     estimate.energyPerToken = energy.perToken(stepWork, step, estimate.decodeTime, tokens: sequences)
-    estimate.energyPerPromptToken = energy.perToken(promptWork, first, estimate.prefillTime, tokens: prompt)
+    estimate.energyPerPromptToken = promptEnergy.perToken(promptWork, first, estimate.prefillTime, tokens: prompt)
     (estimate.decodeWork, estimate.prefillWork) = (stepWork, promptWork)
     estimate.bound = estimate.decodeTime?.bound
   }
@@ -196,7 +197,7 @@ package struct CostEstimator: Sendable {
     switch platform.engine {
     case .anprobe:
       let plan = RuntimeMemoryPlan(
-        architecture: architecture, weights: weights, workload: workload, threads: platform.threads)
+        architecture: architecture, weights: weights, workload: workload, threads: platform.threads.most)
       return MemoryFootprint(plan: plan, process: ProcessOverhead(platform.machine.calibration))
     default:
       return MemoryFootprint(

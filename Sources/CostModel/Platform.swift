@@ -6,7 +6,8 @@ internal import Quantities
 package struct Platform: Sendable {
   package let machine: HardwareProfile
   package let engine: Engine
-  package let threads: Int
+  /// Threads of each phase, where the processor computes.
+  package let threads: ThreadCounts
   /// The first that computes; nil when the processor does.
   package var device: Accelerator? { devices.first }
   /// Devices that may share a model: equal ones, or of one maker with memories of their own, the fastest first.
@@ -31,12 +32,12 @@ package struct Platform: Sendable {
 
   /// - Parameters:
   ///   - engine: nil takes the built-in runtime for a machine at hand without a graphics processor, else llama.cpp.
-  ///   - threads: nil takes as many as were measured to be fastest, or one per core that may be used.
+  ///   - threads: what is left open takes as many as were measured to be fastest, or one per core that may be used.
   ///   - wish: what is asked of the distribution over devices and processor.
   ///   - efficiencies: what foreign engines make of the vendors' figures; without them their speed is unknown.
   ///   - margins: how far published figures of memory and power lay from their predictions.
   package init(
-    _ machine: HardwareProfile, engine: Engine? = nil, threads: Int? = nil, wish: DistributionWish = .none,
+    _ machine: HardwareProfile, engine: Engine? = nil, threads: ThreadWish = .none, wish: DistributionWish = .none,
     efficiencies: EngineEfficiencies = .none, margins: ErrorMargins = .none
   ) {
     self.machine = machine
@@ -49,7 +50,7 @@ package struct Platform: Sendable {
     self.engine = engine
     memoryMargins = margins.memory(of: engine)
     powerMargin = margins.power
-    let threads = max(1, threads ?? ThreadChoice(machine).threads)
+    let threads = ThreadChoice(machine, threads).counts
     self.threads = threads
     let devices = engine == .anprobe ? [] : Self.together(machine.accelerators, usable)
     self.devices = devices
@@ -99,7 +100,7 @@ package struct Platform: Sendable {
     devices.allSatisfy { $0.name == devices[0].name && $0.memoryTotal == devices[0].memoryTotal }
   }
 
-  private static func ownSpeed(_ machine: HardwareProfile, _ threads: Int) -> Result<any SpeedModel, NoSpeed> {
+  private static func ownSpeed(_ machine: HardwareProfile, _ threads: ThreadCounts) -> Result<any SpeedModel, NoSpeed> {
     guard let calibration = machine.calibration else {
       return .failure(NoSpeed("the kernels were not measured on this machine; run 'anprobe probe --calibrate'"))
     }
@@ -107,11 +108,12 @@ package struct Platform: Sendable {
   }
 
   private static func processorSpeed(
-    _ machine: HardwareProfile, _ engine: Engine, _ threads: Int, _ efficiencies: EngineEfficiencies
+    _ machine: HardwareProfile, _ engine: Engine, _ threads: ThreadCounts, _ efficiencies: EngineEfficiencies
   ) -> Result<FittedSpeed, NoSpeed> {
-    let measured = machine.calibration.flatMap { RateBook($0, threads: threads).rate(.read) }
+    // Bytes are read while decoding, and it is prompts that arithmetic limits.
+    let measured = machine.calibration.flatMap { RateBook($0, threads: threads.decode).rate(.read) }
     return result { () throws(NoSpeed) in
-      try FittedSpeed(engine, processor: machine, threads: threads, measured: measured, efficiencies)
+      try FittedSpeed(engine, processor: machine, threads: threads.prefill, measured: measured, efficiencies)
     }
   }
 
@@ -188,17 +190,23 @@ extension Platform {
   }
 
   /// The energy of what the devices do, those that wait among them; of the processor where no device computes.
-  func energy(_ distribution: Distribution) -> EnergyModel {
-    guard device != nil, distribution.usesDevices else { return processorEnergy }
+  ///
+  /// - Parameter threads: those of the phase.
+  func energy(_ distribution: Distribution, threads: Int) -> EnergyModel {
+    guard device != nil, distribution.usesDevices else { return processorEnergy(threads: threads) }
     // Devices that hold layers in turn work one after the other.
     return EnergyModel(
       devices: devices, used: distribution.devices, working: distribution.parallel, margin: powerMargin)
   }
 
-  /// Where the model stands in one place.
+  /// Of decoding where the model stands in one place.
   package var energy: EnergyModel {
-    device == nil ? processorEnergy : EnergyModel(devices: devices, used: 1, working: 1, margin: powerMargin)
+    device == nil
+      ? processorEnergy(threads: threads.decode)
+      : EnergyModel(devices: devices, used: 1, working: 1, margin: powerMargin)
   }
 
-  var processorEnergy: EnergyModel { EnergyModel(processor: machine, threads: threads, margin: powerMargin) }
+  func processorEnergy(threads: Int) -> EnergyModel {
+    EnergyModel(processor: machine, threads: threads, margin: powerMargin)
+  }
 }

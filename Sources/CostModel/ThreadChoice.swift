@@ -2,11 +2,11 @@
 package import Hardware
 internal import Quantities
 
-/// How many threads the built-in runtime takes where nobody says, and why.
+/// How many threads the built-in runtime takes for each phase where nobody says, and why.
 ///
-/// One pool serves both phases: the count with the best product of both rates is taken, and of counts that are nearly
-/// as good the smallest, which leaves processors to others. Threads take their work piece by piece, so that a slow core
-/// takes less of it.
+/// Each phase has the smallest of the counts that are as good as its best one within the noise: what memory or the
+/// second thread of a core does not repay is left to others. Threads take their work piece by piece, so that a slow
+/// core takes less of it.
 package struct ThreadChoice: Sendable, Equatable {
   /// What one count reached, relative to the best.
   package struct Trial: Sendable, Equatable {
@@ -23,10 +23,10 @@ package struct ThreadChoice: Sendable, Equatable {
     }
   }
 
-  package let threads: Int
+  package let counts: ThreadCounts
   package let reason: String
 
-  /// A count within this share of the best one is as good.
+  /// A count within this share of the best one is as good: rates of the same count scatter by as much.
   static let nearlyAsGood = 0.97
 
   /// The counts worth trying: powers of two up to the cores, all cores, and all threads where cores run two.
@@ -40,15 +40,16 @@ package struct ThreadChoice: Sendable, Equatable {
     return counts.sorted()
   }
 
-  package init(_ machine: HardwareProfile) {
+  /// - Parameter wish: what was asked for, which stands whatever was measured.
+  package init(_ machine: HardwareProfile, _ wish: ThreadWish = .none) {
     let trials = Self.trials(machine.calibration)
       .filter { $0.threads <= machine.processor.usableThreads }
     guard let chosen = Self.best(of: trials) else {
-      threads = machine.processor.usableCores
+      counts = wish.filled(from: ThreadCounts(machine.processor.usableCores))
       reason = "one for each core that may be used; 'anprobe probe --calibrate' measures which count is fastest"
       return
     }
-    threads = chosen.threads
+    counts = wish.filled(from: chosen)
     reason =
       "of \(trials.map { "\($0.threads)" }.joined(separator: ", ")) measured: "
       + trials.map { trial in
@@ -67,10 +68,16 @@ package struct ThreadChoice: Sendable, Equatable {
     }.sorted { $0.threads < $1.threads }
   }
 
-  /// The smallest count that is nearly as good as the best; nil without trials.
-  package static func best(of trials: [Trial]) -> Trial? {
-    func worth(_ trial: Trial) -> Double { (trial.decode * trial.prefill).squareRoot() }
-    guard let most = trials.map(worth).max(), most > 0 else { return nil }
-    return trials.filter { worth($0) >= most * nearlyAsGood }.min { $0.threads < $1.threads }
+  /// The smallest counts that are nearly as good as the best; nil without trials.
+  package static func best(of trials: [Trial]) -> ThreadCounts? {
+    guard let decode = smallest(of: trials, by: \.decode), let prefill = smallest(of: trials, by: \.prefill) else {
+      return nil
+    }
+    return ThreadCounts(decode: decode, prefill: prefill)
+  }
+
+  private static func smallest(of trials: [Trial], by rate: (Trial) -> Double) -> Int? {
+    guard let most = trials.map(rate).max(), most > 0 else { return nil }
+    return trials.filter { rate($0) >= most * nearlyAsGood }.map(\.threads).min()
   }
 }

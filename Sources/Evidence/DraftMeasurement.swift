@@ -9,7 +9,9 @@ package struct DraftMeasurement: Sendable, Equatable {
   package var draftTokens: Int
   package var promptTokens: Int
   package var generatedTokens: Int
+  /// Of passes of a few rows, and of prompts.
   package var threads: Int
+  package var threadsBatch: Int
   package var kernels: String
   /// Tokens per second.
   package var plain: SampleStatistics
@@ -28,8 +30,8 @@ package struct DraftMeasurement: Sendable, Equatable {
 
   package init(
     model: String, draft: String, draftTokens: Int, promptTokens: Int, generatedTokens: Int, threads: Int,
-    kernels: String, plain: SampleStatistics, drafted: SampleStatistics, speedUp: SampleStatistics, acceptance: Double,
-    tokensPerPass: Double, draftCost: Double, verificationCost: Double, isSameText: Bool
+    threadsBatch: Int, kernels: String, plain: SampleStatistics, drafted: SampleStatistics, speedUp: SampleStatistics,
+    acceptance: Double, tokensPerPass: Double, draftCost: Double, verificationCost: Double, isSameText: Bool
   ) {
     self.model = model
     self.draft = draft
@@ -37,6 +39,7 @@ package struct DraftMeasurement: Sendable, Equatable {
     self.promptTokens = promptTokens
     self.generatedTokens = generatedTokens
     self.threads = threads
+    self.threadsBatch = threadsBatch
     self.kernels = kernels
     self.plain = plain
     self.drafted = drafted
@@ -54,6 +57,7 @@ package struct DraftMeasurement: Sendable, Equatable {
       .init("model", .string(model)), .init("draft", .string(draft)),
       .init("draftTokens", .integer(Int64(draftTokens))), .init("promptTokens", .integer(Int64(promptTokens))),
       .init("generatedTokens", .integer(Int64(generatedTokens))), .init("threads", .integer(Int64(threads))),
+      .init("threadsBatch", .integer(Int64(threadsBatch))),
       .init("kernels", .string(kernels)), .init("plainTokensPerSecond", plain.json),
       .init("draftedTokensPerSecond", drafted.json), .init("speedUp", speedUp.json),
       .init("acceptance", .number(acceptance)), .init("tokensPerPass", .number(tokensPerPass)),

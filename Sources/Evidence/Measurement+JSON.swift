@@ -32,7 +32,8 @@ extension Measurement {
       .init("date", .string(date)), .init("toolVersion", .string(toolVersion)), .init("machine", .string(machine)),
       .init("model", .string(model)), .init("variant", .string(variant)),
       .init("inventoryDigest", .string(inventoryDigest)), .init("synthetic", .bool(isSynthetic)),
-      .init("threads", .integer(Int64(threads))), .init("kernels", .string(kernels)),
+      .init("threads", .integer(Int64(threads))), .init("threadsBatch", .integer(Int64(threadsBatch))),
+      .init("kernels", .string(kernels)),
       .init("mode", .string(mode.rawValue)), .init("contextTokens", .integer(Int64(contextTokens))),
       .init("sequences", .integer(Int64(sequences))), .init("keyValueFormat", .string(keyValueFormat)),
       .init("prefill", prefill?.json ?? .null),
@@ -62,7 +63,7 @@ extension Measurement {
       date: date, toolVersion: json["toolVersion"]?.stringValue ?? "", machine: json["machine"]?.stringValue ?? "",
       model: model, variant: variant, inventoryDigest: json["inventoryDigest"]?.stringValue ?? "",
       isSynthetic: json["synthetic"]?.boolValue ?? true, threads: threads,
-      kernels: json["kernels"]?.stringValue ?? "", mode: mode,
+      threadsBatch: json["threadsBatch"]?.intValue, kernels: json["kernels"]?.stringValue ?? "", mode: mode,
       contextTokens: json["contextTokens"]?.intValue ?? 0, sequences: json["sequences"]?.intValue ?? 1,
       keyValueFormat: json["keyValueFormat"]?.stringValue ?? "f16", prefill: Phase(json: json["prefill"]),
       decode: Phase(json: json["decode"]), allocated: ByteCount(allocated))

@@ -42,7 +42,9 @@ package struct Measurement: Sendable, Equatable {
   /// Names the list of tensors that ran: shapes and formats.
   package var inventoryDigest: String
   package var isSynthetic: Bool
+  /// Of passes of a few rows, and of prompts.
   package var threads: Int
+  package var threadsBatch: Int
   package var kernels: String
   package var mode: Mode
   /// Positions of one sequence's cache.
@@ -70,8 +72,8 @@ package struct Measurement: Sendable, Equatable {
 
   package init(
     date: String, toolVersion: String, machine: String, model: String, variant: String, inventoryDigest: String,
-    isSynthetic: Bool, threads: Int, kernels: String, mode: Mode, contextTokens: Int, sequences: Int = 1,
-    keyValueFormat: String,
+    isSynthetic: Bool, threads: Int, threadsBatch: Int? = nil, kernels: String, mode: Mode, contextTokens: Int,
+    sequences: Int = 1, keyValueFormat: String,
     prefill: Phase? = nil, decode: Phase? = nil,
     peakResident: Known<ByteCount> = .unknown(reason: "not measured"), allocated: ByteCount,
     energyPerToken: Known<Energy> = .unknown(reason: "not measured"), warnings: [Warning] = [], isComplete: Bool = true
@@ -84,6 +86,7 @@ package struct Measurement: Sendable, Equatable {
     self.inventoryDigest = inventoryDigest
     self.isSynthetic = isSynthetic
     self.threads = threads
+    self.threadsBatch = threadsBatch ?? threads
     self.kernels = kernels
     self.mode = mode
     self.contextTokens = contextTokens

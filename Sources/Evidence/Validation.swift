@@ -55,6 +55,9 @@ package struct Validation: Sendable {
 
   package var rows: [Row]
   package var skipped: [Skipped]
+  /// Of passes of a few rows, and of prompts; nil where stored measurements may have had others.
+  package var threads: Int?
+  package var threadsBatch: Int?
 
   package init(rows: [Row] = [], skipped: [Skipped] = []) {
     self.rows = rows
@@ -101,6 +104,8 @@ extension Validation {
           skipped.map {
             ["model": .string($0.model), "variant": .string($0.variant), "reason": .string($0.reason)]
           })),
+      .init("threads", threads.map { .integer(Int64($0)) } ?? .null),
+      .init("threadsBatch", threadsBatch.map { .integer(Int64($0)) } ?? .null),
     ]
   }
 

@@ -35,7 +35,7 @@ struct AttentionPass: @unchecked Sendable {
   }
 
   func run(_ batch: Batch, on pool: ThreadPool) {
-    let splits = max(1, min(headsPerKeyHead, pool.count / (attention.keyValueHeads * batch.parts.count)))
+    let splits = max(1, min(headsPerKeyHead, pool.active / (attention.keyValueHeads * batch.parts.count)))
     let items = batch.parts.flatMap { part in
       isByToken(part)
         ? (0..<part.tokens.count).flatMap { tokenItems(part, at: $0, splits: splits) } : chunkItems(part)

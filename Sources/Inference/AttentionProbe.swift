@@ -57,14 +57,17 @@ package final class AttentionProbe {
   package func run(tokens: Int, at first: Int, layers most: Int = .max) -> Double {
     let count = min(layers, most)
     let batch = Batch([Int32](repeating: 0, count: tokens)[...], at: first, of: 0)
-    for layer in 0..<count {
-      AttentionPass(
-        attention: attention, cache: cache, layer: layer, queries: buffers.floats(.queries),
-        mixed: buffers.floats(.mixed), scratch: buffers.floats(.attentionScratch), kernels: kernels.row,
-        scale: 1 / Float(attention.keyWidth).squareRoot()
-      ).run(batch, on: pool)
+    pool.withThreads(ofRows: tokens) {
+      for layer in 0..<count { pass(layer).run(batch, on: pool) }
     }
     let pairs = (0..<tokens).reduce(0.0) { $0 + Double(first + $1 + 1) }
     return 2 * Double(attention.heads * (attention.keyWidth + attention.valueWidth)) * pairs * Double(count)
+  }
+
+  private func pass(_ layer: Int) -> AttentionPass {
+    AttentionPass(
+      attention: attention, cache: cache, layer: layer, queries: buffers.floats(.queries),
+      mixed: buffers.floats(.mixed), scratch: buffers.floats(.attentionScratch), kernels: kernels.row,
+      scale: 1 / Float(attention.keyWidth).squareRoot())
   }
 }

@@ -9,12 +9,17 @@ internal import Quantities
 struct Interleaving: Sendable {
   static let panelRows = CK_PANEL_ROWS
   private let interleaved: [Int]
+  private let matrices: [[Int]]
 
   /// - Parameters:
   ///   - architecture: nil leaves fused queries, keys and values as they are: where they part is not known.
   ///   - kernels: nil interleaves nothing.
   init(_ inventory: TensorInventory, _ architecture: ModelArchitecture?, kernels: KernelSet?) {
     let headsAreWhole = architecture.map(Self.headsAreWholePanels) ?? false
+    let gated = Set(inventory.tensors.lazy.filter { $0.role == .feedForwardGate }.map(\.layer))
+    matrices = inventory.tensors.map { tensor in
+      Self.matrices(of: tensor, architecture, hasGate: gated.contains(tensor.layer))
+    }
     let hasHead = inventory.tensors.contains { $0.role == .outputHead }
     interleaved = inventory.tensors.map { tensor in
       // The embedding is looked up row by row; only as the head of a tied model it is multiplied.
@@ -49,13 +54,45 @@ struct Interleaving: Sendable {
   }
 
   func rows(ofTensor index: Int) -> Int { interleaved[index] }
+
+  /// The panels of each of the matrices that a tensor is multiplied as, one behind the other, and last the rows behind
+  /// all panels in sixteens: the lists of pieces that threads share in a product.
+  func pieces(ofTensor index: Int, rows: Int) -> [Int] {
+    let whole = interleaved[index]
+    var (start, panels) = (0, [Int]())
+    for count in matrices[index] {
+      panels.append((min(start + count, whole) - min(start, whole)) / Self.panelRows)
+      start += count
+    }
+    return panels + [(rows - whole + Self.panelRows - 1) / Self.panelRows]
+  }
+
+  /// The rows of each of them: those of a stack, and the parts of a fused projection.
+  private static func matrices(
+    of tensor: TensorDescription, _ architecture: ModelArchitecture?, hasGate: Bool
+  ) -> [Int] {
+    let rows = Int(tensor.rows)
+    let layer = architecture?.layers.dropFirst(max(0, Int(tensor.layer))).first
+    switch (tensor.role, layer?.mixers.first) {
+    case (.attentionQKV, .attention(let shape)?):
+      let (keys, values) = (shape.keyValueHeads * shape.keyWidth, shape.keyValueHeads * shape.valueWidth)
+      // What does not fit is refused when the model is put together.
+      guard rows > keys + values else { return [rows] }
+      return [rows - keys - values, keys, values]
+    case (.feedForwardGateUp, _): return [rows / 2, rows - rows / 2]
+    case (.feedForwardUp, _) where layer?.feedForward?.isGated == true && !hasGate: return [rows / 2, rows - rows / 2]
+    default: return [Int](repeating: rows, count: Int(tensor.copies))
+    }
+  }
+
   var isEmpty: Bool { interleaved.allSatisfy { $0 == 0 } }
 }
 
 /// A copy of a file's matrices in interleaved rows, beside the file itself for all else.
 ///
 /// The copy takes what the file's bytes take, or the runtime's blocks of a packed tensor. Pages of the file are given
-/// back as soon as they are copied, so that the weights are in memory once.
+/// back as soon as they are copied, so that the weights are in memory once. Each thread copies the rows that it will
+/// multiply when decoding, into pages that nobody has touched before.
 final class InterleavedWeights: WeightSource {
   let source: any WeightSource
   private let interleaving: Interleaving
@@ -119,19 +156,35 @@ final class InterleavedWeights: WeightSource {
     }
   }
 
+  /// Each thread's own sixteens of rows, counted through the tensor.
+  private func forEachOwnRun(
+    of index: Int, on pool: ThreadPool, _ body: (_ pieces: Range<Int>, _ isInterleaved: Bool) -> Void
+  ) {
+    let tensor = source.inventory.tensors[index]
+    let lists = interleaving.pieces(ofTensor: index, rows: Int(tensor.rows) * Int(tensor.copies))
+    pool.forEachOwnRun(of: lists) { list, run in
+      let start = lists[..<list].reduce(0, +)
+      body(start + run.lowerBound..<start + run.upperBound, list < lists.count - 1)
+    }
+  }
+
   private func repack(_ index: Int, _ format: RuntimeFormat, to: UnsafeMutableRawPointer, _ pool: ThreadPool) {
     let bytes = source.bytes(ofTensor: index)
     guard let from = bytes.baseAddress else { return }
     let blocks = Int(source.inventory.tensors[index].columns) / format.elementsPerBlock
     let panelBytes = blocks * format.bytesPerBlock * Interleaving.panelRows
-    let panels = interleaving.rows(ofTensor: index) / Interleaving.panelRows
-    pool.forEachChunk(of: panels, grain: max(1, Self.pieceBytes / panelBytes)) { _, range in
-      for panel in range {
-        ck_interleave(format.kernelType, from + panel * panelBytes, Int64(blocks), to + panel * panelBytes)
+    let step = max(1, Self.pieceBytes / panelBytes)
+    forEachOwnRun(of: index, on: pool) { panels, isInterleaved in
+      guard isInterleaved else { return }
+      for first in stride(from: panels.lowerBound, to: panels.upperBound, by: step) {
+        let range = first..<min(first + step, panels.upperBound)
+        for panel in range {
+          ck_interleave(format.kernelType, from + panel * panelBytes, Int64(blocks), to + panel * panelBytes)
+        }
+        source.discard(tensor: index, bytes: range.lowerBound * panelBytes..<range.upperBound * panelBytes)
       }
-      source.discard(tensor: index, bytes: range.lowerBound * panelBytes..<range.upperBound * panelBytes)
     }
-    let copied = panels * panelBytes
+    let copied = interleaving.rows(ofTensor: index) / Interleaving.panelRows * panelBytes
     (to + copied).copyMemory(from: from + copied, byteCount: bytes.count - copied)
   }
 
@@ -141,13 +194,12 @@ final class InterleavedWeights: WeightSource {
     let blocks = Int(tensor.columns) / format.elementsPerBlock
     let (step, rowBytes) = (Interleaving.panelRows, blocks * format.bytesPerBlock)
     let rows = Int(tensor.rows) * Int(tensor.copies)
-    let interleaved = interleaving.rows(ofTensor: index)
-    pool.forEachChunk(of: (rows + step - 1) / step, grain: 4) { _, range in
+    forEachOwnRun(of: index, on: pool) { pieces, isInterleaved in
       withUnsafeTemporaryAllocation(byteCount: step * rowBytes, alignment: 64) { panel in
         guard let place = panel.baseAddress else { return }
-        for first in range.map({ $0 * step }) {
+        for first in pieces.map({ $0 * step }) {
           let part = first..<min(first + step, rows)
-          guard part.upperBound <= interleaved else {
+          guard isInterleaved else {
             source.copyRows(part, ofTensor: index, to: to + first * rowBytes)
             continue
           }

@@ -78,16 +78,28 @@ package final class KernelProbe {
 
   /// Bytes from 0x2A to 0x39: read as floats or as half-precision scales, wherever a format has them, they are small
   /// normal numbers, so that one filling serves every format and no kernel meets a denormal.
+  ///
+  /// Threads fill huge pages by turns: on several nodes each job then draws on all of them.
   private func fill() {
-    pool.forEachChunk(of: region.count / 4096, grain: 512) { _, pages in
-      var state = UInt64(truncatingIfNeeded: pages.lowerBound) &* 0x9E37_79B9_7F4A_7C15 | 1
-      let words = (region.address + pages.lowerBound * 4096).assumingMemoryBound(to: UInt64.self)
-      for word in 0..<pages.count * 512 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        words[word] = state & 0x0F0F_0F0F_0F0F_0F0F &+ 0x2A2A_2A2A_2A2A_2A2A
+    pool.withThreads(ofRows: 1) {
+      let threads = pool.active
+      pool.run { thread in
+        for start in stride(from: thread * Self.hugePage, to: region.count, by: threads * Self.hugePage) {
+          fill(start..<min(start + Self.hugePage, region.count / 4096 * 4096))
+        }
       }
+    }
+  }
+  private static let hugePage = 2 << 20
+
+  private func fill(_ bytes: Range<Int>) {
+    var state = UInt64(truncatingIfNeeded: bytes.lowerBound / 4096) &* 0x9E37_79B9_7F4A_7C15 | 1
+    let words = (region.address + bytes.lowerBound).assumingMemoryBound(to: UInt64.self)
+    for word in 0..<bytes.count / 8 {
+      state ^= state << 13
+      state ^= state >> 7
+      state ^= state << 17
+      words[word] = state & 0x0F0F_0F0F_0F0F_0F0F &+ 0x2A2A_2A2A_2A2A_2A2A
     }
   }
 
@@ -101,14 +113,18 @@ package final class KernelProbe {
   /// One matrix-vector job of (rows, columns) on the next weights; the bytes that it read.
   package func matvec(rows: Int, columns: Int) -> Int {
     let matrix = next(rows: rows, columns: columns)
-    products.multiply(buffers.floats(.hidden), tokens: 1, by: [matrix], into: [buffers.floats(.logits)])
+    pool.withThreads(ofRows: 1) {
+      products.multiply(buffers.floats(.hidden), tokens: 1, by: [matrix], into: [buffers.floats(.logits)])
+    }
     return rows * matrix.rowBytes
   }
 
   /// One product with `tokens` vectors; its operations.
   package func gemm(rows: Int, columns: Int, tokens: Int) -> Double {
     let matrix = next(rows: rows, columns: columns)
-    products.multiply(buffers.floats(.hidden), tokens: tokens, by: [matrix], into: [buffers.floats(.gate)])
+    pool.withThreads(ofRows: tokens) {
+      products.multiply(buffers.floats(.hidden), tokens: tokens, by: [matrix], into: [buffers.floats(.gate)])
+    }
     return 2 * Double(rows) * Double(columns) * Double(tokens)
   }
 
@@ -124,31 +140,36 @@ package final class KernelProbe {
       interleavedRows: kernels.interleaves(type) ? rows / 16 * 16 : 0)
   }
 
-  /// Wide reads of the whole region by every thread of the pool; the bytes read.
+  /// Wide reads of the whole region by every thread that decodes; the bytes read.
   package func read() -> Int {
-    pool.forEachChunk(of: region.count / 4096, grain: 512) { _, range in
-      _ = kernels.row.pointee.read(region.address + range.lowerBound * 4096, range.count * 4096)
+    pool.withThreads(pool.counts.decode) {
+      pool.forEachChunk(of: region.count / 4096, grain: 512) { _, range in
+        _ = kernels.row.pointee.read(region.address + range.lowerBound * 4096, range.count * 4096)
+      }
     }
     return region.count / 4096 * 4096
   }
 
-  /// Multiply-adds in the registers of every thread; the operations. Integers and tiles give none where the set has none.
+  /// Multiply-adds in the registers of every thread of prompts; the operations. Integers and tiles give none where the
+  /// set has none.
   package func multiplyAdds(of arithmetic: OperatorWork.Arithmetic, rounds: Int) -> Double {
     // The figure per call is the same for all threads; what they add up to is kept from being left out.
     let sums = buffers.floats(.logits)
     var operations = 0.0
-    pool.run { thread in
-      var own = 0.0
-      switch arithmetic {
-      case .floats: sums[thread] = kernels.row.pointee.multiply_add_peak(Int64(rounds), &own)
-      case .integers: sums[thread] = Float(ck_integer_peak(kernels.row, Int64(rounds), &own))
-      case .tiles: sums[thread] = kernels.row.pointee.tile_peak?(Int64(rounds), &own) ?? 0
+    pool.withThreads(pool.counts.prefill) {
+      pool.run { thread in
+        var own = 0.0
+        switch arithmetic {
+        case .floats: sums[thread] = kernels.row.pointee.multiply_add_peak(Int64(rounds), &own)
+        case .integers: sums[thread] = Float(ck_integer_peak(kernels.row, Int64(rounds), &own))
+        case .tiles: sums[thread] = kernels.row.pointee.tile_peak?(Int64(rounds), &own) ?? 0
+        }
+        if thread == 0 { operations = own * Double(pool.counts.prefill) }
       }
-      if thread == 0 { operations = own * Double(pool.count) }
     }
     return operations
   }
 
-  /// An empty job: what starting and joining the threads costs.
-  package func barrier() { pool.run { _ in } }
+  /// An empty job: what starting and joining so many threads costs.
+  package func barrier(threads: Int) { pool.withThreads(threads) { pool.run { _ in } } }
 }

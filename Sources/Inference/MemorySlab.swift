@@ -3,7 +3,8 @@ internal import CostModel
 import Glibc
 package import Quantities
 
-/// Memory straight from the system, all of it resident when the initialiser returns unless the owner fills it at once.
+/// Memory straight from the system, all of it resident when the initialiser returns unless the owner fills it at once:
+/// then no page is touched before, so that each lies on the node of the thread that fills it.
 package final class MemorySlab: @unchecked Sendable {
   package let count: Int
   package let address: UnsafeMutableRawPointer
@@ -16,7 +17,7 @@ package final class MemorySlab: @unchecked Sendable {
     count = max(Int(bytes.bytes), 1)
     // Populating faults in 4-KiB pages; only slabs of many huge pages ask for those and are touched below.
     let isLarge = count >= 16 * Self.hugePage
-    let flags = MAP_PRIVATE | MAP_ANONYMOUS | (isLarge ? 0 : MAP_POPULATE)
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | (isLarge || isFilledByOwner ? 0 : MAP_POPULATE)
     guard let base = mmap(nil, count, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
       throw .outOfMemory(buffer: name, bytes: bytes, errno: errno)
     }

@@ -34,7 +34,7 @@ extension Products {
 
   private func add(_ part: ProductPart, _ x: UnsafePointer<Float>, tokens: Int) {
     let matrix = part.matrix
-    let panels = (part.pieces + pool.count - 1) / pool.count
+    let panels = (part.pieces + pool.active - 1) / pool.active
     pool.forEachChunk(of: part.pieces, grain: panels) { _, range in
       guard !isIdle else { return }
       let first = part.rows.lowerBound + range.lowerBound * Interleaving.panelRows

@@ -115,7 +115,7 @@ package struct Products: @unchecked Sendable {
   }
 
   /// More tokens than this are multiplied faster by blocked kernels, which unpack weights for all of them.
-  static let fewTokens = 32
+  static let fewTokens = ThreadCounts.fewRows
 
   private func multiplyOne(_ x: UnsafePointer<Float>, columns: Int, _ parts: [ProductPart]) {
     let conversion = pool.clock?.begin()
@@ -142,29 +142,24 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  /// Calls `body` for runs of rows in a single job: rows are numbered through, so that no thread waits in between.
-  private func forEachPiece(of parts: [ProductPart], _ body: (_ part: ProductPart, _ rows: Range<Int>) -> Void) {
-    let total = parts.reduce(0) { $0 + $1.pieces }
-    pool.forEachChunk(of: total, grain: pieces(of: total, rowBytes: parts.first?.matrix.rowBytes ?? 1)) { _, range in
+  /// Calls `body` for runs of rows in a single job, so that no thread waits between two matrices. On several
+  /// NUMA nodes a thread's rows are those that it put into panels (`InterleavedWeights`), but for what it helps with.
+  func forEachPiece(of parts: [ProductPart], _ body: (_ part: ProductPart, _ rows: Range<Int>) -> Void) {
+    let lists = parts.map(\.pieces)
+    let grain = pieces(of: lists.reduce(0, +), rowBytes: parts.first?.matrix.rowBytes ?? 1)
+    pool.forEachPiece(of: lists, grain: grain) { _, list, pieces in
       guard !isIdle else { return }
-      var start = 0
-      for part in parts {
-        let first = max(range.lowerBound - start, 0)
-        let end = min(range.upperBound - start, part.pieces)
-        if first < end {
-          let begin = part.rows.lowerBound + first * Interleaving.panelRows
-          body(part, begin..<min(part.rows.lowerBound + end * Interleaving.panelRows, part.rows.upperBound))
-        }
-        start += part.pieces
-        if start >= range.upperBound { return }
-      }
+      let part = parts[list]
+      let first = part.rows.lowerBound + pieces.lowerBound * Interleaving.panelRows
+      let end = part.rows.lowerBound + pieces.upperBound * Interleaving.panelRows
+      body(part, first..<min(end, part.rows.upperBound))
     }
   }
 
   /// Pieces of sixteen rows that a thread takes at a time: few enough that the last one to finish keeps nobody waiting
   /// long, many enough that taking them costs nothing.
   private func pieces(of total: Int, rowBytes: Int) -> Int {
-    max(1, min(total / (pool.count * 8), Self.chunkBytes / (rowBytes * Interleaving.panelRows)))
+    max(1, min(total / (pool.active * 8), Self.chunkBytes / (rowBytes * Interleaving.panelRows)))
   }
   private static let chunkBytes = 64 << 10
 
@@ -276,7 +271,7 @@ package struct Products: @unchecked Sendable {
 
   private func multiply(_ part: ProductPart, tokens: Int) {
     let step = Int(ck_gemm_row_step(kernels.row))
-    let panels = max(1, part.rows.count / (pool.count * 4) / step)
+    let panels = max(1, part.rows.count / (pool.active * 4) / step)
     pool.forEachChunk(of: part.rows.count, grain: panels * step) { thread, range in
       guard !isIdle else { return }
       let rows = part.rows.lowerBound + range.lowerBound..<part.rows.lowerBound + range.upperBound
@@ -308,7 +303,7 @@ package struct Products: @unchecked Sendable {
     with library: OpenBLAS
   ) {
     let weights = matrix.address.assumingMemoryBound(to: Float.self)
-    let grain = (matrix.rows + pool.count - 1) / pool.count
+    let grain = (matrix.rows + pool.active - 1) / pool.active
     pool.forEachChunk(of: matrix.rows, grain: grain) { _, rows in
       library.multiply(
         x: x, tokens: tokens, columns: matrix.columns, weights: weights + rows.lowerBound * matrix.columns,

@@ -58,20 +58,29 @@ package final class SyntheticWeights: WeightSource {
         if tiles[key] == nil { tiles[key] = SyntheticTile.bytes(for: key, seed: seed) }
       }
     }
-    let ready = tiles
-    pool.forEachChunk(of: inventory.tensors.count, grain: 1) { _, range in
-      for index in range { self.fill(tensor: index, with: ready) }
-    }
+    for index in inventory.tensors.indices { fill(tensor: index, with: tiles, pool) }
   }
 
-  private func fill(tensor index: Int, with tiles: [TileKey: [UInt8]]) {
+  /// Each thread fills the rows that it will multiply when decoding.
+  private func fill(tensor index: Int, with tiles: [TileKey: [UInt8]], _ pool: ThreadPool) {
     let tensor = inventory.tensors[index]
     let start = slab.address + offsets[index]
     let rows = Int(tensor.rows) * Int(tensor.copies)
     let count = Int(tensor.runtimeBytes.bytes) - (tensor.hasOrder ? Int(tensor.columns) * 4 : 0)
-    let interleaved = count / max(1, rows) * interleavedRows(ofTensor: index)
-    repeatTile(tiles[TileKey(tensor, isInterleaved: true)], at: start, count: interleaved)
-    repeatTile(tiles[TileKey(tensor, isInterleaved: false)], at: start + interleaved, count: count - interleaved)
+    let step = count / max(1, rows) * Interleaving.panelRows
+    let interleaved = step / Interleaving.panelRows * interleavedRows(ofTensor: index)
+    let (panels, plain) = (TileKey(tensor, isInterleaved: true), TileKey(tensor, isInterleaved: false))
+    let lists = interleaving.pieces(ofTensor: index, rows: rows)
+    pool.forEachOwnRun(of: lists) { list, run in
+      let first = lists[..<list].reduce(0, +)
+      let bytes = (first + run.lowerBound) * step..<min((first + run.upperBound) * step, count)
+      if list < lists.count - 1 {
+        Self.repeatTile(tiles[panels], at: start, bytes)
+      } else {
+        let rest = bytes.lowerBound - interleaved..<bytes.upperBound - interleaved
+        Self.repeatTile(tiles[plain], at: start + interleaved, rest)
+      }
+    }
     if tensor.hasOrder { fillOrder(start + count, columns: Int(tensor.columns)) }
   }
 
@@ -82,11 +91,16 @@ package final class SyntheticWeights: WeightSource {
     for column in 0..<columns { order[column] = Int32(column * stride % columns) }
   }
 
-  private func repeatTile(_ tile: [UInt8]?, at start: UnsafeMutableRawPointer, count: Int) {
+  /// Some bytes of those that are a tile again and again from `start` on.
+  private static func repeatTile(_ tile: [UInt8]?, at start: UnsafeMutableRawPointer, _ bytes: Range<Int>) {
     tile?.withUnsafeBytes { tile in
       guard let base = tile.baseAddress else { return }
-      for offset in stride(from: 0, to: count, by: tile.count) {
-        memcpy(start + offset, base, min(tile.count, count - offset))
+      var offset = bytes.lowerBound
+      while offset < bytes.upperBound {
+        let place = offset % tile.count
+        let count = min(tile.count - place, bytes.upperBound - offset)
+        memcpy(start + offset, base + place, count)
+        offset += count
       }
     }
   }

@@ -56,6 +56,10 @@ struct Transformer: @unchecked Sendable {
 
   /// Runs what lies in the buffer of hidden states through the layers, in place; of the batch only the places count.
   func runStates(_ batch: Batch, layers: Int = .max) {
+    products.pool.withThreads(ofRows: batch.rows) { runLayers(layers, batch) }
+  }
+
+  private func runLayers(_ count: Int, _ batch: Batch) {
     let x = buffers.floats(.hidden)  // (t, d)
     cache.makeRoom(for: batch, on: products.pool)
     for part in batch.parts {
@@ -63,7 +67,7 @@ struct Transformer: @unchecked Sendable {
       windowRope?.fill(rows: part.rows, from: part.first)
     }
     clock?.lap(.rotation)
-    for index in model.layers.indices.prefix(layers) { run(layer: index, batch, x) }
+    for index in model.layers.indices.prefix(count) { run(layer: index, batch, x) }
   }
 
   // sequential:  x += attention(norm(x));  x += feedForward(norm(x))
@@ -90,6 +94,10 @@ struct Transformer: @unchecked Sendable {
 
   /// The logits (rows, vocabulary) of some rows of the last pass, at most as many as the plan has room for.
   func logits(rows: [Int]) -> UnsafeMutablePointer<Float> {
+    products.pool.withThreads(ofRows: rows.count) { headLogits(rows: rows) }
+  }
+
+  private func headLogits(rows: [Int]) -> UnsafeMutablePointer<Float> {
     let logits = buffers.floats(.logits)
     let vocabulary = model.head.matrix.rows
     let states = buffers.floats(.projected)  // (rows, d)

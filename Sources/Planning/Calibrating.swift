@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Archive
-internal import CostModel
+package import CostModel
 package import Evidence
 internal import Foundation
 package import Hardware
@@ -21,7 +21,7 @@ extension PlanningSession {
 
   /// Measures this machine's kernels, keeps the result and gives it.
   package func calibrate(
-    threads: Int? = nil, toolVersion: String, progress: @escaping (String) -> Void
+    threads: ThreadWish = .none, toolVersion: String, progress: @escaping (String) -> Void
   ) throws -> Calibration {
     let profile = try HardwareProbe().profile()
     // An archive that cannot be written is told before the work, not after it.
@@ -41,9 +41,14 @@ extension PlanningSession {
     kernels: String?, threads: Int?, progress: @escaping (String) -> Void
   ) throws -> SparsityTable {
     let profile = try HardwareProbe().profile()
-    let threads = threads ?? ThreadChoice(profile).threads
+    let threads = threads ?? ThreadChoice(profile).counts.decode
     let set = try Self.kernels(kernels)
     return try SparsityTrial(machine: profile, kernels: set, progress: progress).measure(threads: threads)
+  }
+
+  /// The threads of each phase here: those asked for, and of the rest what was measured to be best.
+  package func threads(_ wish: ThreadWish) throws -> ThreadCounts {
+    ThreadChoice(try profile(of: .here), wish).counts
   }
 
   /// Whether an answer for the request would need a calibration that is not there yet.

@@ -45,7 +45,7 @@ extension PlanningSession {
   ) throws -> CompressionRecord {
     let machine = try profile(of: .here)
     let file = try self.file(of: .path(path))
-    let pool = try ThreadPool(count: options.running.threads ?? ThreadChoice(machine).threads)
+    let pool = try ThreadPool(count: ThreadChoice(machine, options.running.threads).counts.prefill)
     defer { pool.stop() }
     var request = CompressionRequest(
       source: file, variant: variant, output: output, pruning: options.pruning,
@@ -99,7 +99,7 @@ extension PlanningSession {
     let window = min(Self.calibrationWindow, file.description.architecture.contextLength ?? .max)
     try Measurer.checkFit(
       file.description, variant: "the file has it", workload: Workload(contextTokens: window), on: machine,
-      threads: pool.count)
+      threads: ThreadCounts(pool.count))
     let name = text.split(separator: "/").last.map(String.init) ?? text
     return CalibrationText(name: String(name.prefix(Self.longestName)), tokens: Array(tokens), window: window)
   }

@@ -63,7 +63,8 @@ extension PlanningSession {
       text: text, method: options.method, contextTokens: context,
       strideTokens: options.strideTokens ?? max(1, context / 2),
       questions: (try options.tasks.map(Self.questions) ?? []) + probes, limit: options.limit,
-      keyValueFormat: options.keyValueFormat, threads: options.running.threads ?? ThreadChoice(machine).threads)
+      keyValueFormat: options.keyValueFormat,
+      threads: ThreadChoice(machine, options.running.threads).counts)
     request.asksReference = options.asksReference
     let evaluator = Evaluator(
       machine: machine, kernels: try Self.kernels(options.running.kernels), toolVersion: options.running.toolVersion,

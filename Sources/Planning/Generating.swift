@@ -22,7 +22,7 @@ package struct GeneratingOptions: Sendable {
   package var count: Int
   package var sampler: Sampler.Settings
   package var workload: Workload
-  package var threads: Int?
+  package var threads: ThreadWish
   package var kernels: String?
   /// Whether weights are put into the order that the kernels read fastest.
   package var repacks: Bool
@@ -35,7 +35,7 @@ package struct GeneratingOptions: Sendable {
   package var keptTokens: Int?
 
   package init(
-    prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: Int? = nil,
+    prompt: Prompt, count: Int, sampler: Sampler.Settings, workload: Workload, threads: ThreadWish = .none,
     kernels: String? = nil, repacks: Bool = true
   ) {
     self.prompt = prompt
@@ -134,12 +134,12 @@ extension PlanningSession {
     workload.contextTokens = min(workload.contextTokens, file.description.architecture.contextLength ?? .max)
     let draft = try options.draft.map { try self.draft($0, for: path, workload: workload) }
     workload.draftTokens = options.draft?.tokens ?? 0
-    let threads = options.threads ?? ThreadChoice(machine).threads
+    let threads = ThreadChoice(machine, options.threads).counts
     try Measurer.checkFit(
       file.description, variant: "the file has it", workload: workload, on: machine, threads: threads,
-      besides: draft?.plan(threads: threads)?.total ?? .zero)
+      besides: draft?.plan(threads: threads.most)?.total ?? .zero)
     let kernels = try Self.kernels(options.kernels, repacks: options.repacks)
-    let pool = try ThreadPool(count: threads)
+    let pool = try ThreadPool(counts: threads)
     defer { pool.stop() }
     let session = try InferenceSession(
       architecture: file.description.architecture, weights: weights, workload: workload, kernels: kernels, pool: pool)

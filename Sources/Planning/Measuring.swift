@@ -14,7 +14,7 @@ internal import Runner
 package struct MeasuringOptions: Sendable {
   package var mode: Measurement.Mode
   package var samples: Int
-  package var threads: Int?
+  package var threads: ThreadWish
   /// A kernel set by name; nil takes the best.
   package var kernels: String?
   /// Whether weights are put into the order that the kernels read fastest.
@@ -33,7 +33,7 @@ package struct MeasuringOptions: Sendable {
   package var isCancelled: @Sendable () -> Bool
 
   package init(
-    mode: Measurement.Mode = .sampled, samples: Int = 5, threads: Int? = nil, kernels: String? = nil,
+    mode: Measurement.Mode = .sampled, samples: Int = 5, threads: ThreadWish = .none, kernels: String? = nil,
     repacks: Bool = true, toolVersion: String, progress: @escaping @Sendable (String) -> Void = { _ in },
     isCancelled: @escaping @Sendable () -> Bool = { false }
   ) {
@@ -56,6 +56,7 @@ extension PlanningSession {
     _ model: ModelReference, _ variant: CompressionVariant?, _ workload: Workload, _ options: MeasuringOptions
   ) throws -> Measurement {
     let machine = try profile(of: .here)
+    let choice = ThreadChoice(machine, options.threads)
     // An archive that cannot be written is told before the work, not after it.
     let archive = try Archive(path: folders.archive)
     var weights: (any WeightSource)?
@@ -68,7 +69,7 @@ extension PlanningSession {
     let name = variant?.name ?? (weights == nil ? CompressionVariant.original.name : Measurement.asInFile)
     var request = MeasurementRequest(
       model: try (variant ?? .original).applied(to: description), variant: name, weights: weights, workload: workload,
-      threads: options.threads ?? ThreadChoice(machine).threads, mode: weights == nil ? options.mode : .full,
+      threads: choice.counts, mode: weights == nil ? options.mode : .full,
       samples: options.samples)
     request.profiles = options.profiles
     request.meter = options.meter
@@ -82,7 +83,7 @@ extension PlanningSession {
     kept.profile = nil
     kept.power = nil
     try archive.save(kept)
-    if options.threads == nil { measurement.threadsReason = ThreadChoice(machine).reason }
+    if !options.threads.isComplete { measurement.threadsReason = choice.reason }
     return measurement
   }
 

@@ -40,14 +40,14 @@ package struct PlanningSession: Sendable {
 package struct PlanningRequest: Sendable {
   package var machine: MachineReference
   package var engine: Engine?
-  package var threads: Int?
+  package var threads: ThreadWish
   package var workload: Workload
   /// What is asked of the distribution over devices and processor.
   package var wish: DistributionWish
 
   package init(
-    machine: MachineReference = .here, engine: Engine? = nil, threads: Int? = nil, workload: Workload = Workload(),
-    wish: DistributionWish = .none
+    machine: MachineReference = .here, engine: Engine? = nil, threads: ThreadWish = .none,
+    workload: Workload = Workload(), wish: DistributionWish = .none
   ) {
     self.machine = machine
     self.engine = engine

@@ -200,7 +200,8 @@ struct StudyKeeper {
     let measured = try session.measure(.path(made.file), nil, workload, running)
     guard measured.isComplete else { throw interruption }
     study.entries[index].measurement = measured.json
-    let request = PlanningRequest(threads: measured.threads, workload: workload)
+    let request = PlanningRequest(
+      threads: ThreadWish(threads: measured.threads, batch: measured.threadsBatch), workload: workload)
     let estimate = try? session.estimator(.path(made.file), request).estimate(.original)
     study.entries[index].estimatedEnergy = estimate?.energyPerToken.json
   }

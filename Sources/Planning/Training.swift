@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CostModel
 internal import Hardware
 internal import Inference
 internal import LanguageModel
@@ -57,7 +58,7 @@ extension PlanningSession {
       start: options.start, adaptation: options.adaptation, merges: options.merges,
       teacher: try options.teacher.map { try self.file(of: .path($0)) }, loss: options.loss, settings: settings,
       resumes: options.resumes)
-    let threads = try options.running.threads ?? profile(of: .here).processor.usableCores
+    let threads = try options.running.threads.prefill ?? profile(of: .here).processor.usableCores
     let pool = try ThreadPool(count: threads)
     defer { pool.stop() }
     _ = ResidentMemory.resetPeak()

@@ -56,6 +56,7 @@ extension PlanningSession {
       }
       let machine = try profile(of: .here)
       let platform = Platform(machine, engine: .anprobe, threads: options.threads)
+      (validation.threads, validation.threadsBatch) = (platform.threads.decode, platform.threads.prefill)
       let measurer = Measurer(
         machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
         toolVersion: options.toolVersion,

@@ -35,13 +35,18 @@ extension Deployment {
   /// llama.cpp's options for where the layers stand.
   private static func layers(_ choice: CostEstimate, on platform: Platform) -> String {
     guard platform.device != nil, let distribution = choice.distribution, distribution.usesDevices else {
-      return "--threads \(platform.threads)"
+      return threads(platform)
     }
     let counted = distribution.hasHead ? distribution.deviceLayers + 1 : distribution.deviceLayers
     let held = distribution.deviceLayers == distribution.layers ? "--n-gpu-layers 999" : "--n-gpu-layers \(counted)"
     let kept = distribution.layers - distribution.expertLayers
     let experts = distribution.expertLayers < distribution.deviceLayers ? " --n-cpu-moe \(kept)" : ""
-    return held + experts + (distribution.usesProcessor ? " --threads \(platform.threads)" : "")
+    return held + experts + (distribution.usesProcessor ? " " + threads(platform) : "")
+  }
+
+  private static func threads(_ platform: Platform) -> String {
+    let (decode, prefill) = (platform.threads.decode, platform.threads.prefill)
+    return "--threads \(decode)" + (prefill == decode ? "" : " --threads-batch \(prefill)")
   }
 
   /// vLLM and SGLang fetch a checkpoint by its name.

@@ -85,7 +85,7 @@ package struct FitReport: Sendable {
     } else {
       let processor = platform.machine.processor
       facts += [
-        ("Processor", platform.machine.name), ("Cores", "\(processor.coreCount), \(platform.threads) threads used"),
+        ("Processor", platform.machine.name), ("Cores", "\(processor.coreCount), \(platform.threads) used"),
         ("Instruction sets used", processor.instructionSets.filter(\.isWorthUsing).map(\.name).joined(separator: ", ")),
       ]
     }

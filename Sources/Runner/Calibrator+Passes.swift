@@ -12,9 +12,11 @@ extension Calibrator {
   /// the conversion of each product's input.
   ///
   /// - Parameter barrier: seconds of an empty job, which the estimate counts apart.
-  func passes(_ pool: ThreadPool, _ samples: inout RateSamples, barrier: Double) throws(LanguageRuntimeError) {
+  func passes(threads: Int, _ samples: inout RateSamples, barrier: Double) throws(LanguageRuntimeError) {
     progress("everything but products, on a small model")
     guard let model = Self.smallModel(layers: 8) else { return }
+    let pool = try ThreadPool(count: threads)
+    defer { pool.stop() }
     let workload = Workload(promptTokens: 32, generatedTokens: 0, contextTokens: 64)
     let work = ModelWork(model.architecture, workload)
     let session = try InferenceSession(
@@ -32,7 +34,7 @@ extension Calibrator {
         }
         let joins = Double(work.layers) * CalibratedSpeed.jobsPerLayer * barrier
         let rest = max(seconds / Double(plan.passRepeats) - joins, seconds / Double(plan.passRepeats) / 10)
-        samples.add(.init(.elementwise, batch: batch), work.activationBytes * Double(batch) / rest)
+        samples.add(.init(.elementwise, threads: threads, batch: batch), work.activationBytes * Double(batch) / rest)
       }
     }
   }

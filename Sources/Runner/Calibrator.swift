@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CostModel
+package import CostModel
 package import Hardware
 package import Inference
 internal import LanguageModel
@@ -39,37 +39,43 @@ package struct Calibrator {
     return min(wanted, (machine.memory.usable.value ?? wanted) / 8)
   }
 
-  /// - Parameter threads: nil takes the count that proves fastest.
+  /// Each phase is measured with the threads that it will have.
+  ///
+  /// - Parameter threads: what is left open takes the counts that prove fastest.
   /// - Throws: `LanguageRuntimeError` when memory or threads are refused.
-  package func calibrate(threads: Int?) throws(LanguageRuntimeError) -> Calibration {
+  package func calibrate(threads: ThreadWish) throws(LanguageRuntimeError) -> Calibration {
     let start = Timing.now()
     let resident = ResidentMemory.now()
     let trials = try self.trials()
-    let threads = threads ?? ThreadChoice.best(of: trials)?.threads ?? machine.processor.usableCores
+    let threads = threads.filled(
+      from: ThreadChoice.best(of: trials) ?? ThreadCounts(machine.processor.usableCores))
     var samples = RateSamples(threads: threads)
     for trial in trials {
       samples.add(.init(.decodeTrial, threads: trial.threads), trial.decode)
       samples.add(.init(.prefillTrial, threads: trial.threads), trial.prefill)
     }
-    let pool = try ThreadPool(count: threads)
+    let pool = try ThreadPool(counts: threads)
     defer { pool.stop() }
     let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
-    try readBandwidth(&samples, most: threads)
+    try readBandwidth(&samples, threads)
     peaks(probe, &samples)
     products(probe, &samples)
     try attention(probe, &samples)
-    let barrier = self.barrier(probe)
-    let overheads =
-      [Calibration.Overhead(.barrier, threads: threads, amount: barrier.middle, low: barrier.low, high: barrier.high)]
-      + Self.process(resident, threads: threads)
-    try passes(pool, &samples, barrier: barrier.middle)
+    var overheads: [Calibration.Overhead] = []
+    for count in Set([threads.decode, threads.prefill]).sorted() {
+      let barrier = self.barrier(probe, threads: count)
+      overheads.append(.init(.barrier, threads: count, amount: barrier.middle, low: barrier.low, high: barrier.high))
+      try passes(threads: count, &samples, barrier: barrier.middle)
+    }
+    overheads += Self.process(resident, threads: threads.decode)
     return Calibration(
       date: Timing.date(), toolVersion: toolVersion, kernelSet: kernels.name.rawValue,
       duration: Seconds(Timing.now() - start), rates: samples.rates, overheads: overheads, warnings: samples.warnings)
   }
 
-  /// What threads are counted by: a format that most machines run well.
-  private static let trialFormat = RuntimeFormat(.q8_0)
+  /// What threads are counted by: a usual format, whose codes cost more arithmetic than those of others. Where many cores
+  /// share a memory it needs more of them to keep up with it, and those that need fewer lose nothing.
+  private static let trialFormat = RuntimeFormat(.q4_k)
 
   /// The same two products with each count of threads; the best sample counts, since what else runs only slows them.
   private func trials() throws(LanguageRuntimeError) -> [ThreadChoice.Trial] {
@@ -80,7 +86,7 @@ package struct Calibrator {
       defer { pool.stop() }
       let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes)
       probe.use(Self.trialFormat)
-      var (decode, prefill) = (RateSamples(threads: count), RateSamples(threads: count))
+      var (decode, prefill) = (RateSamples(threads: .init(count)), RateSamples(threads: .init(count)))
       for _ in 0..<plan.repeats {
         matvecs(probe, Self.trialFormat, [plan.trialJobBytes], &decode)
         gemm(probe, Self.trialFormat, &prefill)
@@ -97,10 +103,10 @@ package struct Calibrator {
     return [Calibration.Overhead(.processBytes, threads: threads, amount: bytes, low: bytes * 0.9, high: bytes * 1.1)]
   }
 
-  /// Reads with one thread, two, four ... and all.
-  private func readBandwidth(_ samples: inout RateSamples, most: Int) throws(LanguageRuntimeError) {
-    var count = 1
-    while true {
+  /// Reads with one thread, two, four ... and those of each phase.
+  private func readBandwidth(_ samples: inout RateSamples, _ threads: ThreadCounts) throws(LanguageRuntimeError) {
+    let powers = (0..<Int.bitWidth - 1).lazy.map { 1 << $0 }.prefix { $0 < threads.most }
+    for count in Set(Array(powers) + [threads.decode, threads.prefill]).sorted() {
       progress("reading memory with \(count) \(count == 1 ? "thread" : "threads")")
       let pool = try ThreadPool(count: count)
       defer { pool.stop() }
@@ -111,8 +117,6 @@ package struct Calibrator {
         let seconds = Timing.seconds { bytes = probe.read() }
         samples.add(.init(.read, threads: count), Double(bytes) / seconds)
       }
-      guard count < most else { return }
-      count = min(most, count * 2)
     }
   }
 
@@ -257,9 +261,9 @@ package struct Calibrator {
     }
   }
 
-  private func barrier(_ probe: KernelProbe) -> RateSamples.Spread {
+  private func barrier(_ probe: KernelProbe, threads: Int) -> RateSamples.Spread {
     progress("starting and joining threads")
-    let times = (0..<9).map { _ in Timing.seconds { for _ in 0..<500 { probe.barrier() } } / 500 }
+    let times = (0..<9).map { _ in Timing.seconds { for _ in 0..<500 { probe.barrier(threads: threads) } } / 500 }
     return RateSamples.Spread(times)
   }
 }

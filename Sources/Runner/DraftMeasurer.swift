@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CostModel
 package import Evidence
 package import Inference
 internal import LanguageModel
@@ -53,7 +54,8 @@ package struct DraftMeasurer {
     let token = SampleStatistics(times.plain).median / tokens
     return DraftMeasurement(
       model: model, draft: draft, draftTokens: drafter.count, promptTokens: prompt.count,
-      generatedTokens: plain.tokens.count, threads: session.pool.count, kernels: session.kernels.name.rawValue,
+      generatedTokens: plain.tokens.count, threads: session.pool.counts.decode,
+      threadsBatch: session.pool.counts.prefill, kernels: session.kernels.name.rawValue,
       plain: rates(times.plain), drafted: rates(times.drafted),
       speedUp: SampleStatistics(zip(times.plain, times.drafted).map { $0 / $1 }), acceptance: drafting.acceptance,
       tokensPerPass: tokens / Double(max(1, plain.tokens.count - drafting.accepted)),

@@ -13,7 +13,7 @@ package struct MeasurementRequest: Sendable {
   /// The file's weights; nil makes synthetic ones.
   package var weights: (any WeightSource)?
   package var workload: Workload
-  package var threads: Int
+  package var threads: ThreadCounts
   package var mode: Measurement.Mode
   package var samples: Int
   /// Load and run one pass only, for the memory figures.
@@ -32,7 +32,7 @@ package struct MeasurementRequest: Sendable {
 
   package init(
     model: LanguageModelDescription, variant: String, weights: (any WeightSource)? = nil, workload: Workload,
-    threads: Int, mode: Measurement.Mode = .sampled, samples: Int = leastSamples, onlyMemory: Bool = false
+    threads: ThreadCounts, mode: Measurement.Mode = .sampled, samples: Int = leastSamples, onlyMemory: Bool = false
   ) {
     self.model = model
     self.variant = variant

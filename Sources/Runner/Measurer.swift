@@ -42,7 +42,7 @@ package struct Measurer: Sendable {
     defer { if case .success(let meter) = meter { meter.stop() } }
     let before = LoadReading.now()
     let canReset = ResidentMemory.resetPeak()
-    let pool = try ThreadPool(count: request.threads, clock: request.profiles ? OperatorClock() : nil)
+    let pool = try ThreadPool(counts: request.threads, clock: request.profiles ? OperatorClock() : nil)
     defer { pool.stop() }
     progress("loading \(request.model.name) as \(request.variant)")
     let session = try self.session(request, sample, pool)
@@ -92,11 +92,11 @@ package struct Measurer: Sendable {
   /// - Parameter besides: what another model takes that runs with it.
   /// - Throws: `RunnerError.doesNotFit`.
   package static func checkFit(
-    _ model: LanguageModelDescription, variant: String, workload: Workload, on machine: HardwareProfile, threads: Int,
-    besides: ByteCount = .zero
+    _ model: LanguageModelDescription, variant: String, workload: Workload, on machine: HardwareProfile,
+    threads: ThreadCounts, besides: ByteCount = .zero
   ) throws {
     let plan = RuntimeMemoryPlan(
-      architecture: model.architecture, inventory: model.inventory, workload: workload, threads: threads)
+      architecture: model.architecture, inventory: model.inventory, workload: workload, threads: threads.most)
     let own = MemoryFootprint(plan: plan, process: ProcessOverhead(machine.calibration)).total.value ?? plan.total
     let needed = own + besides
     guard let usable = machine.memory.usable.value, needed > usable else { return }

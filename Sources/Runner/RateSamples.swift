@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CostModel
 internal import Hardware
 internal import Quantities
 
@@ -45,15 +46,25 @@ struct RateSamples {
   /// Above this half-width the samples of one rate say that something else was running.
   static let believable = 0.08
 
-  let threads: Int
+  /// The threads of rates whose key names none.
+  let threads: ThreadCounts
   private var samples: [Key: [Double]] = [:]
   private var order: [Key] = []
 
-  init(threads: Int) { self.threads = threads }
+  init(threads: ThreadCounts) { self.threads = threads }
 
   mutating func add(_ key: Key, _ perSecond: Double) {
     if samples[key] == nil { order.append(key) }
     samples[key, default: []].append(perSecond)
+  }
+
+  /// Products and prompts' attention as their rows say, arithmetic as prompts, all else as decoding.
+  private func threads(of key: Key) -> Int {
+    switch key.operation {
+    case .gemm, .attentionPrefill: threads.count(rows: key.batch)
+    case .floatPeak, .integerPeak: threads.prefill
+    default: threads.decode
+    }
   }
 
   func median(_ key: Key) -> Double? { samples[key].map { Spread($0).middle } }
@@ -63,7 +74,7 @@ struct RateSamples {
       let values = samples[key] ?? []
       let spread = Spread(values)
       return Calibration.Rate(
-        key.operation, format: key.format, threads: key.threads ?? threads, batch: key.batch,
+        key.operation, format: key.format, threads: key.threads ?? threads(of: key), batch: key.batch,
         operandBytes: key.operandBytes, columns: key.columns, perSecond: spread.middle, low: spread.low,
         high: spread.high, samples: values.count)
     }

@@ -132,7 +132,8 @@ struct TimedRun {
     var measurement = Measurement(
       date: Timing.date(), toolVersion: toolVersion, machine: machine, model: request.model.name,
       variant: request.variant, inventoryDigest: request.model.inventory.digest, isSynthetic: isSynthetic,
-      threads: session.pool.count, kernels: kernels, mode: .full, contextTokens: request.workload.contextTokens,
+      threads: session.pool.counts.decode, threadsBatch: session.pool.counts.prefill, kernels: kernels, mode: .full,
+      contextTokens: request.workload.contextTokens,
       sequences: sequences, keyValueFormat: request.workload.keyValueFormat.rawValue,
       prefill: phase(promptTokens, prefill),
       decode: phase(decodeTokens, decode), allocated: session.plan.total, energyPerToken: energy.perToken(.decode),

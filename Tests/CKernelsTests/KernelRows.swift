@@ -107,3 +107,28 @@ func randomWeights(type: Int32, rows: Int, columns: Int, seed: UInt64) -> [UInt8
   }
   return bytes
 }
+
+/// The same rows in panels of sixteen; those behind the last whole panel stay as they are.
+func interleavedWeights(_ weights: [UInt8], type: Int32, rows: Int, columns: Int) -> [UInt8] {
+  let rowBytes = weights.count / rows
+  var panels = weights
+  weights.withUnsafeBytes { bytes in
+    panels.withUnsafeMutableBytes { panels in
+      for row in stride(from: 0, to: rows / 16 * 16, by: 16) {
+        ck_interleave(
+          type, bytes.baseAddress.map { $0 + row * rowBytes }, Int64(columns) / ck_block_elements(type),
+          panels.baseAddress.map { $0 + row * rowBytes })
+      }
+    }
+  }
+  return panels
+}
+
+/// Rows as the portable decoder reads them.
+func decodedWeights(_ weights: [UInt8], type: Int32, count: Int) -> [Float] {
+  var values = [Float](repeating: 0, count: count)
+  weights.withUnsafeBytes { bytes in
+    ck_decoder_of(ck_kernels_for(CK_PORTABLE), type)?(bytes.baseAddress, &values, Int64(count))
+  }
+  return values
+}

@@ -30,18 +30,8 @@ import Testing
     let (type, rows, columns) = (Int32(type.rawValue), 48, 512)
     let weights = randomWeights(type: type, rows: rows, columns: columns, seed: 3)
     let rowBytes = weights.count / rows
-    var decoded = [Float](repeating: 0, count: rows * columns)
-    var panels = weights
-    weights.withUnsafeBytes { bytes in
-      ck_decoder_of(ck_kernels_for(CK_PORTABLE), type)?(bytes.baseAddress, &decoded, Int64(decoded.count))
-      panels.withUnsafeMutableBytes { panels in
-        for row in stride(from: 0, to: rows, by: 16) {
-          ck_interleave(
-            type, bytes.baseAddress.map { $0 + row * rowBytes }, Int64(columns) / ck_block_elements(type),
-            panels.baseAddress.map { $0 + row * rowBytes })
-        }
-      }
-    }
+    let decoded = decodedWeights(weights, type: type, count: rows * columns)
+    let panels = interleavedWeights(weights, type: type, rows: rows, columns: columns)
     let x = inputs(columns)
     var rest = x
     _ = ck_split_outliers(x, &rest, Int64(columns), Self.threshold)
@@ -80,15 +70,10 @@ import Testing
     let weights = randomWeights(type: type, rows: rows, columns: columns, seed: 4)
     let rowBytes = weights.count / rows
     let x = inputs(columns)
-    var panels = weights
+    let panels = interleavedWeights(weights, type: type, rows: rows, columns: columns)
     var (inPanels, inRows) = ([Float](repeating: 1, count: rows), [Float](repeating: 1, count: rows))
     weights.withUnsafeBytes { bytes in
-      panels.withUnsafeMutableBytes { panels in
-        for row in stride(from: 0, to: rows, by: 16) {
-          ck_interleave(
-            type, bytes.baseAddress.map { $0 + row * rowBytes }, Int64(columns) / ck_block_elements(type),
-            panels.baseAddress.map { $0 + row * rowBytes })
-        }
+      panels.withUnsafeBytes { panels in
         ck_add_outliers(type, 1, panels.baseAddress, rowBytes, x, Int64(columns), Self.threshold, &inPanels, 0, 32)
       }
       ck_add_outliers(type, 0, bytes.baseAddress, rowBytes, x, Int64(columns), Self.threshold, &inRows, 0, 27)

@@ -200,21 +200,8 @@ private struct PanelMatrix {
     self.rows = rows
     self.columns = columns
     let weights = randomWeights(type: type, rows: rows, columns: columns, seed: UInt64(type) * 100 + UInt64(columns))
-    let rowBytes = weights.count / rows
-    var panels = weights
-    var decoded = [Float](repeating: 0, count: rows * columns)
-    weights.withUnsafeBytes { bytes in
-      panels.withUnsafeMutableBytes { panels in
-        for row in stride(from: 0, to: rows, by: 16) {
-          ck_interleave(
-            type, bytes.baseAddress.map { $0 + row * rowBytes }, Int64(columns) / ck_block_elements(type),
-            panels.baseAddress.map { $0 + row * rowBytes })
-        }
-      }
-      ck_decoder_of(ck_kernels_for(CK_PORTABLE), type)?(bytes.baseAddress, &decoded, Int64(decoded.count))
-    }
-    self.panels = panels
-    self.decoded = decoded
+    panels = interleavedWeights(weights, type: type, rows: rows, columns: columns)
+    decoded = decodedWeights(weights, type: type, count: rows * columns)
     largest = Double(decoded.map(\.magnitude).max() ?? 0)
   }
 

@@ -220,25 +220,14 @@ private struct TileMatrix {
   let type: Int32
   let rows: Int
   let columns: Int
-  private var panels: [UInt8]
-  private var decoded: [Float]
+  private let panels: [UInt8]
+  private let decoded: [Float]
 
   init(type: Int32, rows: Int, columns: Int) {
     (self.type, self.rows, self.columns) = (type, rows, columns)
     let weights = randomWeights(type: type, rows: rows, columns: columns, seed: UInt64(type) * 100 + UInt64(columns))
-    let rowBytes = weights.count / rows
-    panels = weights
-    decoded = [Float](repeating: 0, count: rows * columns)
-    weights.withUnsafeBytes { bytes in
-      panels.withUnsafeMutableBytes { panels in
-        for row in stride(from: 0, to: rows, by: 16) {
-          ck_interleave(
-            type, bytes.baseAddress.map { $0 + row * rowBytes }, Int64(columns) / ck_block_elements(type),
-            panels.baseAddress.map { $0 + row * rowBytes })
-        }
-      }
-      ck_decoder_of(ck_kernels_for(CK_PORTABLE), type)?(bytes.baseAddress, &decoded, Int64(decoded.count))
-    }
+    panels = interleavedWeights(weights, type: type, rows: rows, columns: columns)
+    decoded = decodedWeights(weights, type: type, count: rows * columns)
   }
 
   func multiply(

@@ -158,6 +158,51 @@ import Testing
     }
   }
 
+  @Test func `each phase takes the rates of its own number of threads`() throws {
+    let model = try Fixture.model("TinyLlama-1.1B")
+    let variant = try Fixture.variant("q8_0")
+    // Two threads decode as fast as four; four prefill twice as fast, and join more slowly.
+    let calibration = Self.calibration(
+      BlockFormat.allCases.flatMap { format -> [Calibration.Rate] in
+        [
+          Self.rate(.matvec, format.rawValue, 1 << 20, 10e9),
+          Self.rate(.gemm, format.rawValue, 1 << 20, 50e9, batch: 16),
+          Self.rate(.gemm, format.rawValue, 1 << 20, 200e9, batch: 512, threads: 4),
+        ]
+      } + [
+        Self.rate(.read, "", 0, 20e9), Self.rate(.read, "", 0, 21e9, threads: 4),
+        Self.rate(.elementwise, "", 0, 1e9, batch: 32), Self.rate(.elementwise, "", 0, 4e9, batch: 32, threads: 4),
+      ],
+      [2: 1e-6, 4: 3e-6].map { .init(.barrier, threads: $0.key, amount: $0.value, low: $0.value, high: $0.value) })
+    func estimate(_ threads: ThreadWish) -> CostEstimate {
+      Fixture.estimator(model, on: Fixture.host(cores: 4, calibration: calibration), threads: threads)
+        .estimate(variant)
+    }
+    let apart = estimate(ThreadWish(threads: 2, batch: 4))
+    let (decode, prefill) = (try #require(apart.decodeTime), try #require(apart.prefillTime))
+    #expect(abs(decode.overhead - 22 * 11 * 1e-6) < 1e-12)
+    #expect(abs(prefill.overhead - 22 * 11 * 3e-6) < 1e-12)
+    let bytes = try variant.applied(to: model).inventory.tensors.filter { $0.role != .tokenEmbedding }
+      .reduce(0.0) { $0 + $1.bytes.magnitude }
+    #expect(abs(decode.weights / (bytes / 10e9) - 1) < 1e-6)
+    #expect(abs(decode.weightTransfer / (bytes / 20e9) - 1) < 1e-6)
+    // The head's one row is multiplied by the threads of decoding.
+    let layer = 2048 * (2048 + 256 + 256 + 2048 + 3 * 5632)
+    let products = 2.0 * 512 * Double(22 * layer + 45 * 2048) / 200e9
+    let head = 32000.0 * 2048 * 34 / 32 / 10e9
+    #expect(abs(prefill.weights / (products + head) - 1) < 1e-9)
+    // A prompt of a few rows is a pass of a few rows.
+    let short = Fixture.estimator(
+      model, on: Fixture.host(cores: 4, calibration: calibration), threads: ThreadWish(threads: 2, batch: 4),
+      Workload(promptTokens: 32, generatedTokens: 0)
+    ).estimate(variant)
+    #expect(abs(try #require(short.prefillTime).overhead - 22 * 11 * 1e-6) < 1e-12)
+    // Counts that nobody measured take the nearest.
+    #expect(try #require(estimate(1).prefillTime).overhead == prefill.overhead)
+    #expect(try #require(estimate(8).decodeTime).overhead == decode.overhead)
+    #expect(estimate(ThreadWish(threads: 2, batch: 4)).decode.source?.contains("2 threads (4 for prompts)") == true)
+  }
+
   @Test func `several sequences read the weights once and a cache each`() throws {
     let model = try Fixture.model("TinyLlama-1.1B")
     // Products with 512 vectors as fast as the bytes of one allow: more sequences cost no time in weights.

@@ -24,8 +24,8 @@ enum Fixture {
   static func variant(_ name: String) throws -> CompressionVariant { try CompressionVariant(parsing: name) }
 
   static func estimator(
-    _ model: LanguageModelDescription, on machine: HardwareProfile, engine: Engine? = nil, threads: Int? = nil,
-    _ workload: Workload = Workload(), quality: [QualityEvidence] = []
+    _ model: LanguageModelDescription, on machine: HardwareProfile, engine: Engine? = nil,
+    threads: ThreadWish = .none, _ workload: Workload = Workload(), quality: [QualityEvidence] = []
   ) -> CostEstimator {
     CostEstimator(
       model, on: Platform(machine, engine: engine, threads: threads, efficiencies: efficiencies), workload: workload,

@@ -31,10 +31,11 @@ import Testing
     }
     return Measurement(
       date: "2026-01-02T03:04:05Z", toolVersion: word(), machine: word(), model: word(), variant: word(),
-      inventoryDigest: word(), isSynthetic: int(0...1) == 1, threads: int(1...512), kernels: word(),
-      mode: int(0...1) == 1 ? .full : .sampled, contextTokens: int(1...1 << 20), keyValueFormat: word(),
-      prefill: phase(), decode: phase(), peakResident: known(), allocated: ByteCount(int(0...1 << 50)),
-      energyPerToken: known(), warnings: (0..<int(0...3)).map { _ in .init(kind: word(), message: word()) },
+      inventoryDigest: word(), isSynthetic: int(0...1) == 1, threads: int(1...512), threadsBatch: int(1...512),
+      kernels: word(), mode: int(0...1) == 1 ? .full : .sampled, contextTokens: int(1...1 << 20),
+      keyValueFormat: word(), prefill: phase(), decode: phase(), peakResident: known(),
+      allocated: ByteCount(int(0...1 << 50)), energyPerToken: known(),
+      warnings: (0..<int(0...3)).map { _ in .init(kind: word(), message: word()) },
       isComplete: int(0...1) == 1)
   }
 
@@ -51,7 +52,7 @@ import Testing
     measurement.decode = .init(tokens: 4, tokensPerSecond: SampleStatistics([1, 2, 4]))
     let json = measurement.json
     for key in [
-      "model", "variant", "synthetic", "threads", "kernels", "prefill", "decode", "peakResidentBytes",
+      "model", "variant", "synthetic", "threads", "threadsBatch", "kernels", "prefill", "decode", "peakResidentBytes",
       "allocatedBytes", "energy", "warnings",
     ] { #expect(json[key] != nil, "\(key)") }
     let rates = json["decode"]?["tokensPerSecond"]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Compression
+import CostModel
 import Evidence
 import Foundation
 import JSONText

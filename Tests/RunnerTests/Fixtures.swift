@@ -42,7 +42,7 @@ enum Fixture {
   static func plan(_ request: MeasurementRequest) -> RuntimeMemoryPlan {
     RuntimeMemoryPlan(
       architecture: request.model.architecture, inventory: request.model.inventory, workload: request.workload,
-      threads: request.threads)
+      threads: request.threads.most)
   }
 
   /// This machine, as if its largest cache had so many bytes.

@@ -134,6 +134,15 @@ import Testing
     #expect(measurement.inventoryDigest == request.model.inventory.digest)
   }
 
+  @Test func `a measurement tells both numbers of threads, and allocates for the larger one`() throws {
+    var request = try Fixture.request(samples: 1)
+    request.threads = ThreadCounts(decode: 1, prefill: 3)
+    let measurement = try Measurer(machine: try Fixture.machine(), toolVersion: "test").measure(request)
+    #expect(measurement.threads == 1)
+    #expect(measurement.threadsBatch == 3)
+    #expect(measurement.allocated == Fixture.plan(request).total)
+  }
+
   @Test func `a model too small to sample runs whole and says so`() throws {
     let machine = try Fixture.machine(lastLevelCache: .gibibytes(1))
     let measurement = try Measurer(machine: machine, toolVersion: "test").measure(Fixture.request(mode: .sampled))

@@ -11,13 +11,14 @@ import Testing
       let model = try program.writeSmallModel()
       let run = try program.run(
         "measure", "--config", model, "--full", "--prompt", "16", "--generate", "4", "--context", "32", "--samples",
-        "3", "--threads", "1", "--json")
+        "3", "--threads", "1", "--threads-batch", "2", "--json")
       #expect(run.exitCode == 0, "\(run.errors)")
       let json = try run.json()
       for key in ["model", "variant", "synthetic", "kernels", "peakResidentBytes", "energy", "warnings"] {
         #expect(json[key] != nil, "\(key)")
       }
       #expect(json["threads"]?.intValue == 1)
+      #expect(json["threadsBatch"]?.intValue == 2)
       #expect(json["synthetic"]?.boolValue == true)
       #expect(try #require(json["allocatedBytes"]?.intValue) > 0)
       for (phase, tokens) in [("prefill", 16), ("decode", 4)] {
@@ -163,11 +164,14 @@ import Testing
   }
 
   @Test func `a seed gives the same text on any number of threads`() throws {
-    let texts = try ["1", "2", "3"].map { threads in
-      try Program.run(
+    let texts = try [("1", "1"), ("2", "1"), ("1", "3")].map { threads, batch in
+      let json = try Program.run(
         "generate", storiesFile, "--prompt", "The", "--seed", "7", "--tokens", "40", "--threads", threads,
-        "--repeat-penalty", "1.1", "--typical-p", "0.9", "--json"
-      ).json()["text"]?.stringValue
+        "--threads-batch", batch, "--repeat-penalty", "1.1", "--typical-p", "0.9", "--json"
+      ).json()
+      #expect(json["threads"]?.intValue == Int(threads))
+      #expect(json["threadsBatch"]?.intValue == Int(batch))
+      return json["text"]?.stringValue
     }
     #expect(try #require(texts[0]).isEmpty == false)
     #expect(texts[1] == texts[0] && texts[2] == texts[0])

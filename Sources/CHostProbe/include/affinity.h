@@ -6,7 +6,9 @@
 // Fills `processors` (room for `capacity`) with the numbers of the PUs that this thread may run on; returns how many
 // there are, or a negated errno.
 int chp_allowed_processors(int *processors, int capacity);
-// Binds the calling thread to one PU; 0, or a negated errno.
-int chp_pin_thread(int processor);
+// The system's number of the calling thread.
+int chp_thread_id(void);
+// Lets a thread of this process run on these PUs alone; 0, or a negated errno.
+int chp_bind_thread(int thread, const int *processors, int count);
 
 #endif

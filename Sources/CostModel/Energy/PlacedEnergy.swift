@@ -15,12 +15,13 @@ struct PlacedEnergy {
   private let distribution: Distribution?
   private let engine: Engine
 
-  init(_ platform: Platform, _ distribution: Distribution?) {
+  /// - Parameter threads: those of the phase, where the processor computes.
+  init(_ platform: Platform, _ distribution: Distribution?, threads: Int) {
     self.distribution = distribution
     engine = platform.engine
-    main = distribution.map(platform.energy) ?? platform.processorEnergy
+    main = distribution.map { platform.energy($0, threads: threads) } ?? platform.processorEnergy(threads: threads)
     let isSplit = distribution.map { $0.usesDevices && $0.usesProcessor } ?? false
-    beside = isSplit ? platform.processorEnergy : nil
+    beside = isSplit ? platform.processorEnergy(threads: threads) : nil
   }
 
   /// Of a step and of the prompt.

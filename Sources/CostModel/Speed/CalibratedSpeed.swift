@@ -5,14 +5,13 @@ package import Quantities
 
 /// The built-in runtime on a machine whose kernels were measured.
 ///
-/// Time is a sum over the jobs of the forward pass, each with the rate that its own kernel reached at its own size.
+/// Time is a sum over the jobs of the forward pass, each with the rate that its own kernel reached at its own size with
+/// the threads of its phase.
 package struct CalibratedSpeed: SpeedModel {
   package let basis = Basis.calibrated
   package let source: String
-  private let rates: RateBook
-  private let barrier: Double
-  private let promptElementwise: Double?
-  private let readBandwidth: Double
+  private let decodeRates: RateBook
+  private let prefillRates: RateBook
 
   /// What a sum of separately measured jobs misses of a whole pass, as a share of the time (the target of validation).
   static let decodeModelError = 0.06
@@ -20,37 +19,40 @@ package struct CalibratedSpeed: SpeedModel {
   /// Parallel jobs of a layer in the forward pass: norms, three products with their neighbours, rotation, attention.
   package static let jobsPerLayer = 11.0
 
-  /// - Parameter threads: the threads to run with; the nearest measured count serves.
-  package init(_ calibration: Calibration, threads: Int) {
-    rates = RateBook(calibration, threads: threads)
-    barrier = rates.overhead(.barrier) ?? 0
-    readBandwidth = rates.rate(.read) ?? 0
-    promptElementwise = rates.elementwise(batch: 512)
-    source = "kernels measured here on \(calibration.date), \(rates.threads) threads, \(calibration.kernelSet)"
+  /// - Parameter threads: the threads to run with; the nearest measured counts serve.
+  package init(_ calibration: Calibration, threads: ThreadCounts) {
+    decodeRates = RateBook(calibration, threads: threads.decode)
+    prefillRates = RateBook(calibration, threads: threads.prefill, product: .gemm)
+    let measured = ThreadCounts(decode: decodeRates.threads, prefill: prefillRates.threads)
+    source = "kernels measured here on \(calibration.date), \(measured), \(calibration.kernelSet)"
   }
+
+  /// The rates at which a pass of so many rows runs.
+  private func rates(rows: Int) -> RateBook { rows <= ThreadCounts.fewRows ? decodeRates : prefillRates }
 
   /// One reading of the weights serves all sequences; each reads a cache of its own.
   package func decodeStep(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
     let sequences = max(1, model.workload.sequences)
+    let rates = rates(rows: sequences)
+    let readBandwidth = rates.readBandwidth
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {
-      let (seconds, ownSpread) = try products(part, work, model, tokens: sequences)
+      let (seconds, ownSpread) = try products(part, work, model, tokens: sequences, at: rates)
       time.weights += seconds
       spread += seconds * ownSpread
       let bytes = work.bytes(part, tokens: sequences, model)
       time.weightTransfer += readBandwidth > 0 ? bytes / readBandwidth : 0
     }
     spread /= max(time.weights, .leastNormalMagnitude)
-    time.attention = attention(model)
+    time.attention = attention(model, at: rates)
     if readBandwidth > 0 { time.attention += model.stateBytes / readBandwidth }
     time.attention *= Double(sequences)
     if readBandwidth > 0 {
       time.attentionTransfer = Double(sequences) * (model.cacheBytesRead + model.stateBytes) / readBandwidth
     }
-    let rate = rates.elementwise(batch: sequences)
-    time.elementwise = rate.map { model.activationBytes * Double(sequences) / $0 } ?? 0
-    time.overhead = Double(model.layers) * Self.jobsPerLayer * barrier
+    time.elementwise = rates.elementwise(batch: sequences).map { model.activationBytes * Double(sequences) / $0 } ?? 0
+    time.overhead = Double(model.layers) * Self.jobsPerLayer * rates.barrier
     time.uncertainty = max(Self.decodeModelError, spread)
     return time
   }
@@ -59,7 +61,7 @@ package struct CalibratedSpeed: SpeedModel {
   ///
   /// A matrix of an expert meets only the tokens that chose it.
   private func products(
-    _ part: VariantWork.Part, _ work: VariantWork, _ model: ModelWork, tokens: Int
+    _ part: VariantWork.Part, _ work: VariantWork, _ model: ModelWork, tokens: Int, at rates: RateBook
   ) throws(NoSpeed) -> (seconds: Double, spread: Double) {
     let bytes = work.bytes(part, tokens: tokens, model)
     let visits = part.bytes * Double(tokens) / max(bytes, .leastNormalMagnitude)
@@ -72,8 +74,8 @@ package struct CalibratedSpeed: SpeedModel {
   }
 
   /// Operations at the measured rate, but never faster than the cache can be read.
-  private func attention(_ model: ModelWork) -> Double {
-    let transfer = readBandwidth > 0 ? model.cacheBytesRead / readBandwidth : 0
+  private func attention(_ model: ModelWork, at rates: RateBook) -> Double {
+    let transfer = rates.readBandwidth > 0 ? model.cacheBytesRead / rates.readBandwidth : 0
     let cache = model.workload.keyValueFormat
     let seen = model.cachedBytesOfLayer(positions: Double(model.middlePosition))
     guard
@@ -88,12 +90,14 @@ package struct CalibratedSpeed: SpeedModel {
   package func prefill(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
     let (prompt, batch, chunks) = (model.promptTokens, model.batch, model.chunks)
     guard batch > 1 else { return try decodeStep(work, model) }
+    let rates = rates(rows: batch)
+    let readBandwidth = rates.readBandwidth
     var time = PhaseTime()
     var spread = 0.0
     for part in work.parts {
       if part.isHead {
         // Only the last token's logits are asked for.
-        let rate = try rates.matvec(part.kernel, jobBytes: part.jobBytes)
+        let rate = try decodeRates.matvec(part.kernel, jobBytes: part.jobBytes)
         time.weights += part.bytes / rate.perSecond
         continue
       }
@@ -113,8 +117,8 @@ package struct CalibratedSpeed: SpeedModel {
     {
       time.attention = model.promptAttentionOperations / rate
     }
-    time.elementwise = promptElementwise.map { model.activationBytes * prompt / $0 } ?? 0
-    time.overhead = chunks * Double(model.layers) * Self.jobsPerLayer * barrier
+    time.elementwise = rates.elementwise(batch: 512).map { model.activationBytes * prompt / $0 } ?? 0
+    time.overhead = chunks * Double(model.layers) * Self.jobsPerLayer * rates.barrier
     time.uncertainty = max(Self.prefillModelError, spread)
     return time
   }

@@ -3,7 +3,10 @@ package import Hardware
 internal import LanguageModel
 internal import Quantities
 
-/// The rates of one calibration at one thread count, looked up by format and size.
+/// The rates of one calibration at about one thread count, looked up by format and size.
+///
+/// Each rate is that of the nearest count that it was measured with: a calibration measures each phase with the count
+/// that it has.
 package struct RateBook: Sendable {
   /// A rate and half the width of its interval as a fraction.
   package struct Rate: Sendable, Equatable {
@@ -28,19 +31,43 @@ package struct RateBook: Sendable {
   private let promptAttentionRates: [KeyValueFormat: [AttentionRates]]
   private let overheads: [Calibration.Overhead]
 
-  /// - Parameter threads: the count wanted; the nearest one with matrix-vector rates is taken.
-  package init(_ calibration: Calibration, threads: Int) {
-    let counts = Set(calibration.rates.filter { $0.operation == .matvec }.map(\.threads))
+  /// - Parameters:
+  ///   - threads: the count wanted; the nearest one with rates of the phase's product is taken.
+  ///   - product: `.matvec` for decoding, `.gemm` for prompts.
+  package init(_ calibration: Calibration, threads: Int, product: Calibration.Rate.Operation = .matvec) {
+    let measured = calibration.rates.filter { $0.operation == product }
+    let most = measured.map(\.batch).max()
+    let counts = Set(measured.filter { $0.batch == most }.map(\.threads))
     let chosen = counts.min { (abs($0 - threads), $0) < (abs($1 - threads), $1) } ?? threads
     self.threads = chosen
-    all = calibration.rates.filter { $0.threads == chosen && $0.perSecond > 0 }
-    overheads = calibration.overheads.filter { $0.threads == chosen }
+    all = Self.nearest(calibration.rates.filter { $0.perSecond > 0 }, \.threads, to: chosen) { rate in
+      [rate.operation.rawValue, rate.format, "\(rate.batch)", "\(rate.operandBytes)", "\(rate.columns)"]
+    }
+    overheads = Self.nearest(calibration.overheads, \.threads, to: chosen, by: \.kind)
     attentionRates = Self.attentionRates(all, .attention)
     promptAttentionRates = Self.attentionRates(all, .attentionPrefill)
     products = Self.byFormat(all, .matvec).mapValues(RateCurve.init)
     batchedProducts = Self.byFormat(all, .gemm).mapValues { rates in
       RateCurve.byBatch(rates)
     }
+  }
+
+  /// Of the values with the same key the one whose count is nearest, in their order.
+  private static func nearest<Value, Key: Hashable>(
+    _ values: [Value], _ count: (Value) -> Int, to wanted: Int, by key: (Value) -> Key
+  ) -> [Value] {
+    var places: [Key: Int] = [:]
+    var result: [Value] = []
+    for value in values {
+      let key = key(value)
+      guard let place = places[key] else {
+        places[key] = result.count
+        result.append(value)
+        continue
+      }
+      if abs(count(value) - wanted) < abs(count(result[place]) - wanted) { result[place] = value }
+    }
+    return result
   }
 
   private static func byFormat(
@@ -52,6 +79,12 @@ package struct RateBook: Sendable {
   package func overhead(_ kind: Calibration.Overhead.Kind) -> Double? {
     overheads.first { $0.kind == kind }?.amount
   }
+
+  /// Seconds of starting and joining the threads; 0 where nobody measured them.
+  var barrier: Double { overhead(.barrier) ?? 0 }
+
+  /// Bytes per second of wide reads; 0 where nobody measured them.
+  var readBandwidth: Double { rate(.read) ?? 0 }
 
   /// The best rate of an operation.
   package func rate(_ operation: Calibration.Rate.Operation) -> Double? {

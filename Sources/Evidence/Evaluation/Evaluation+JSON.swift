@@ -67,7 +67,8 @@ extension Evaluation {
       .init("date", .string(date)), .init("toolVersion", .string(toolVersion)), .init("machine", .string(machine)),
     ] + subject.members + [
       .init("reference", reference.map { .object($0.members) } ?? .null),
-      .init("threads", .integer(Int64(threads))), .init("kernels", .string(kernels)),
+      .init("threads", .integer(Int64(threads))), .init("threadsBatch", .integer(Int64(threadsBatch))),
+      .init("kernels", .string(kernels)),
       .init("keyValueFormat", .string(keyValueFormat)), .init("text", text?.json ?? .null),
       .init("divergence", divergence?.json ?? .null), .init("tasks", .array(tasks.map(\.json))),
       .init("referenceTasks", .array(referenceTasks.map(\.json))),

@@ -24,7 +24,9 @@ package struct Evaluation: Sendable, Equatable {
   package var machine: String
   package var subject: Subject
   package var reference: Subject?
+  /// Of passes of a few rows, and of prompts, which windows of a text are.
   package var threads: Int
+  package var threadsBatch: Int
   package var kernels: String
   package var keyValueFormat: String
   package var text: TextScore?
@@ -37,7 +39,8 @@ package struct Evaluation: Sendable, Equatable {
 
   package init(
     date: String, toolVersion: String, machine: String, subject: Subject, reference: Subject? = nil, threads: Int,
-    kernels: String, keyValueFormat: String, text: TextScore? = nil, divergence: Divergence? = nil,
+    threadsBatch: Int? = nil, kernels: String, keyValueFormat: String, text: TextScore? = nil,
+    divergence: Divergence? = nil,
     tasks: [ChoiceScore] = [], isComplete: Bool = true
   ) {
     self.date = date
@@ -46,6 +49,7 @@ package struct Evaluation: Sendable, Equatable {
     self.subject = subject
     self.reference = reference
     self.threads = threads
+    self.threadsBatch = threadsBatch ?? threads
     self.kernels = kernels
     self.keyValueFormat = keyValueFormat
     self.text = text

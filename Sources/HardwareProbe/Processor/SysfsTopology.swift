@@ -30,10 +30,7 @@ struct SysfsTopology {
     var cores: Set<String> = []
     for unit in online {
       let path = "\(Self.folder)/cpu\(unit)/topology"
-      guard
-        let core = files.text("\(path)/core_cpus_list") ?? files.text("\(path)/thread_siblings_list")
-          ?? files.text("\(path)/thread_siblings")
-      else { continue }
+      guard let core = siblings(of: unit) else { continue }
       let package = files.int("\(path)/physical_package_id") ?? 0
       packages.insert(package)
       dies.insert([package, files.int("\(path)/die_id") ?? 0])
@@ -47,6 +44,13 @@ struct SysfsTopology {
       topology.nodes = nodes
     }
     return topology
+  }
+
+  /// The units of a unit's core, as the kernel writes them: the same text for all of them.
+  func siblings(of unit: Int) -> String? {
+    let path = "\(Self.folder)/cpu\(unit)/topology"
+    return files.text("\(path)/core_cpus_list") ?? files.text("\(path)/thread_siblings_list")
+      ?? files.text("\(path)/thread_siblings")
   }
 
   private var caches: [CacheLevel] {
@@ -68,10 +72,16 @@ struct SysfsTopology {
     return groups.levels
   }
 
+  static let nodeFolder = "/sys/devices/system/node"
+
+  var nodeNumbers: [Int] {
+    let numbers = files.names(in: Self.nodeFolder).compactMap { $0.hasPrefix("node") ? Int($0.dropFirst(4)) : nil }
+    return numbers.filter { (0..<65536).contains($0) }.sorted()
+  }
+
   private var nodes: [NUMANode] {
-    let folder = "/sys/devices/system/node"
-    let numbers = files.names(in: folder).compactMap { $0.hasPrefix("node") ? Int($0.dropFirst(4)) : nil }
-    return numbers.filter { (0..<65536).contains($0) }.sorted().map {
+    let folder = Self.nodeFolder
+    return nodeNumbers.map {
       let line = files.lines("\(folder)/node\($0)/meminfo").first { $0.contains("MemTotal:") }
       let kibibytes = line.flatMap { $0.split(separator: " ").dropLast().last }.flatMap { Int($0) }
       let units = files.numberList("\(folder)/node\($0)/cpulist")?.intersection(online).count ?? 0

@@ -103,7 +103,8 @@ extension Platform {
       "name": .string(machine.name), "origin": .string(machine.origin.rawValue),
       "device": device.map { .string($0.name) } ?? .null, "deviceCount": .integer(Int64(deviceCount)),
       "devices": .array(devices.map { .string($0.name) }),
-      "threads": .integer(Int64(threads)), "usableBytes": capacity.usable.json,
+      "threads": .integer(Int64(threads.decode)), "threadsBatch": .integer(Int64(threads.prefill)),
+      "usableBytes": capacity.usable.json,
       "usableFrom": .string(capacity.label), "margin": .number(1 - Capacity.usableShare),
       "isCalibrated": .bool(machine.calibration != nil),
     ]

@@ -37,13 +37,14 @@ package struct EvaluationRequest: Sendable {
   /// At most so many windows and questions.
   package var limit: Int?
   package var keyValueFormat: KeyValueFormat
-  package var threads: Int
+  package var threads: ThreadCounts
   /// Whether the reference answers the questions too.
   package var asksReference = true
 
   package init(
     text: String? = nil, method: WindowMethod = .strided, contextTokens: Int = 512, strideTokens: Int = 256,
-    questions: [ChoiceQuestion] = [], limit: Int? = nil, keyValueFormat: KeyValueFormat = .f16, threads: Int
+    questions: [ChoiceQuestion] = [], limit: Int? = nil, keyValueFormat: KeyValueFormat = .f16,
+    threads: ThreadCounts
   ) {
     self.text = text
     self.method = method
@@ -94,14 +95,15 @@ package struct Evaluator: Sendable {
     let reading = try request.text.map { try TextReading($0, model, reference, request) }
     let workload = Workload(contextTokens: request.contextTokens, keyValueFormat: request.keyValueFormat)
     try checkFit(model, reference, workload, threads: request.threads)
-    let pool = try ThreadPool(count: request.threads)
+    let pool = try ThreadPool(counts: request.threads)
     defer { pool.stop() }
     progress("loading \(model.subject.file)")
     let session = try session(model, workload, pool)
     let other = try reference.map { try self.session($0, workload, pool) }
     var result = Evaluation(
       date: Timing.date(), toolVersion: toolVersion, machine: machine.name, subject: model.subject,
-      reference: reference?.subject, threads: pool.count, kernels: kernels.name.rawValue,
+      reference: reference?.subject, threads: request.threads.decode,
+      threadsBatch: request.threads.prefill, kernels: kernels.name.rawValue,
       keyValueFormat: request.keyValueFormat.rawValue)
     if let reading { try judge(reading, session, other, &result) }
     if result.isComplete, !request.questions.isEmpty {
@@ -147,7 +149,7 @@ package struct Evaluator: Sendable {
   }
 
   private func checkFit(
-    _ model: EvaluatedModel, _ reference: EvaluatedModel?, _ workload: Workload, threads: Int
+    _ model: EvaluatedModel, _ reference: EvaluatedModel?, _ workload: Workload, threads: ThreadCounts
   ) throws {
     guard let reference else {
       return try Measurer.checkFit(
@@ -156,7 +158,7 @@ package struct Evaluator: Sendable {
     let needed = [model, reference].map { model in
       let plan = RuntimeMemoryPlan(
         architecture: model.description.architecture, inventory: model.description.inventory, workload: workload,
-        threads: threads)
+        threads: threads.most)
       return plan.total
     }
     let process = ProcessOverhead(machine.calibration).bytes.value ?? .zero

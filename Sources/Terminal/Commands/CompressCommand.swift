@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Compression
+import CostModel
 import Evidence
 import JSONText
 import Planning
@@ -74,7 +75,7 @@ struct CompressCommand: ParsableCommand {
       pruning: PruningChoice(pruneBy, layers: pruneLayers?.layers),
       roundsToNearest: nearest,
       running: MeasuringOptions(
-        threads: threads, toolVersion: Version.current, progress: { console.progress($0) },
+        threads: ThreadWish(threads: threads), toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))
     options.adapters = adapters.map(AdapterReference.init(parsing:))
     let record: CompressionRecord

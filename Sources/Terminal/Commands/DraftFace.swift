@@ -7,10 +7,12 @@ import Quantities
 struct DraftFace {
   let measurement: DraftMeasurement
 
+  private var counts: ThreadCounts { ThreadCounts(decode: measurement.threads, prefill: measurement.threadsBatch) }
+
   func show(_ console: Console) {
     let m = measurement
     console.answer([
-      "\(m.model) with proposals of \(m.draft), \(m.draftTokens) at a time; \(m.threads) threads, \(m.kernels) kernels",
+      "\(m.model) with proposals of \(m.draft), \(m.draftTokens) at a time; \(counts), \(m.kernels) kernels",
       "",
     ])
     var table = TextTable([("FIGURE", .left), ("MEDIAN", .right), ("FROM", .right), ("TO", .right)])

@@ -57,10 +57,7 @@ struct EvaluateCommand: ParsableCommand {
   var limit: Int?
   @Option(help: ArgumentHelp("Format of the KV cache: f16, q8_0 or f32.", valueName: "format"))
   var kv: KeyValueFormat = .f16
-  @Option(
-    name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
-    transform: ThreadCount.parse)
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
   @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
   @Option(
@@ -91,7 +88,7 @@ struct EvaluateCommand: ParsableCommand {
       probes: probes ?? 0,
       keyValueFormat: kv,
       running: MeasuringOptions(
-        threads: threads, kernels: kernels, toolVersion: Version.current, progress: { console.progress($0) },
+        threads: threads.wish, kernels: kernels, toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))
     options.running.adapters = adapters.map(AdapterReference.init(parsing:))
     let evaluation: Evaluation

@@ -50,10 +50,7 @@ struct GenerateCommand: ParsableCommand {
   var context = 4096
   @Option(help: ArgumentHelp("Format of the KV cache: f16, q8_0 or f32.", valueName: "format")) var kv: KeyValueFormat =
     .f16
-  @Option(
-    name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
-    transform: ThreadCount.parse)
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
   @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
   @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
@@ -89,7 +86,7 @@ struct GenerateCommand: ParsableCommand {
     var options = GeneratingOptions(
       prompt: conversation.messages.map { .chat($0) } ?? .text(prompt ?? ""), count: tokens,
       sampler: sampling.settings,
-      workload: Workload(contextTokens: context, sequences: sequences, keyValueFormat: kv), threads: threads,
+      workload: Workload(contextTokens: context, sequences: sequences, keyValueFormat: kv), threads: threads.wish,
       kernels: kernels, repacks: repack)
     options.adapters = adapters.map(AdapterReference.init(parsing:))
     options.draft = drafting.reference
@@ -113,6 +110,8 @@ struct GenerateCommand: ParsableCommand {
         if !common.json { console.stream(text) }
       })
     guard common.json else { return console.answer([""]) }
+    let drafting: [JSON.Member] = result.drafting.map { [.init("drafting", $0.json)] } ?? []
+    let told = try threadMembers() + drafting
     console.answer(
       command: "generate",
       [
@@ -121,7 +120,7 @@ struct GenerateCommand: ParsableCommand {
         .init("reusedTokens", .integer(Int64(result.reused))),
         .init("contextShifts", .integer(Int64(result.shifts))),
         .init("timeToFirstText", untilFirst.map { .number($0 / .seconds(1)) } ?? .null),
-      ] + (result.drafting.map { [.init("drafting", $0.json)] } ?? []))
+      ] + told)
   }
 
   /// Every line of a file, in the order in which they get ready.
@@ -135,6 +134,7 @@ struct GenerateCommand: ParsableCommand {
       if !common.json { console.answer(["\(index + 1): \(lines[index])\(result.text)", ""]) }
     }
     guard common.json else { return }
+    let told = try threadMembers()
     console.answer(
       command: "generate",
       [
@@ -148,7 +148,14 @@ struct GenerateCommand: ParsableCommand {
                 "contextShifts": .integer(Int64(result.shifts)),
               ]
             })), .init("seed", .integer(Int64(clamping: sampling.seed))),
-      ])
+      ] + told)
+  }
+
+  private func threadMembers() throws -> [JSON.Member] {
+    let counts = try common.session.threads(threads.wish)
+    return [
+      .init("threads", .integer(Int64(counts.decode))), .init("threadsBatch", .integer(Int64(counts.prefill))),
+    ]
   }
 }
 

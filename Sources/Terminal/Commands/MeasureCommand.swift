@@ -12,10 +12,7 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "Run the whole model instead of a sample of its layers.") var full = false
   @Option(help: ArgumentHelp("Samples, of which the median counts.", valueName: "count"), transform: TokenCount.parse)
   var samples = 5
-  @Option(
-    name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
-    transform: ThreadCount.parse)
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
   @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
   var kernels: String?
   @Flag(inversion: .prefixedNo, help: "Put weights into the order that the kernels read fastest; a file's are copied.")
@@ -24,7 +21,7 @@ struct RunOptions: ParsableArguments {
   func options(_ console: Console) -> MeasuringOptions {
     let interrupt = Interrupt.shared
     return MeasuringOptions(
-      mode: full ? .full : .sampled, samples: samples, threads: threads, kernels: kernels,
+      mode: full ? .full : .sampled, samples: samples, threads: threads.wish, kernels: kernels,
       repacks: repack, toolVersion: Version.current, progress: { console.progress($0) },
       isCancelled: { interrupt.isRequested })
   }
@@ -119,7 +116,7 @@ struct MeasureCommand: ParsableCommand {
     let workload = self.workload.workload()
     var options = GeneratingOptions(
       prompt: .text(promptText ?? ""), count: max(1, workload.generatedTokens), sampler: .init(temperature: 0),
-      workload: workload, threads: runOptions.threads, kernels: runOptions.kernels, repacks: runOptions.repack)
+      workload: workload, threads: runOptions.threads.wish, kernels: runOptions.kernels, repacks: runOptions.repack)
     options.adapters = adapters.map(AdapterReference.init(parsing:))
     options.draft = drafting.reference
     defer { console.endProgress() }
@@ -137,12 +134,14 @@ struct MeasureFace {
   let measurement: Measurement
   let tariff: TariffOptions
 
+  private var counts: ThreadCounts { ThreadCounts(decode: measurement.threads, prefill: measurement.threadsBatch) }
+
   func show(_ console: Console) {
     let variant = measurement.variant == Measurement.asInFile ? measurement.variant : "as \(measurement.variant)"
     let weights = measurement.isSynthetic ? "synthetic weights" : "the file's weights"
     let mode = measurement.mode == .full ? "the whole model" : "a sample of the layers, scaled by their bytes"
     console.answer([
-      "\(measurement.model) \(variant), \(weights), \(mode); \(measurement.threads) threads, "
+      "\(measurement.model) \(variant), \(weights), \(mode); \(counts), "
         + "\(measurement.kernels) kernels", "",
     ])
     var table = TextTable([
@@ -152,7 +151,7 @@ struct MeasureFace {
     add("decode", measurement.decode, &table)
     addShare(&table)
     console.answer(table)
-    let threads = measurement.threadsReason.map { ["Threads: \(measurement.threads), \($0)"] } ?? []
+    let threads = measurement.threadsReason.map { ["Threads: \(counts), \($0)"] } ?? []
     console.answer([""] + threads + memory + [""])
     console.answer(MeasuredEnergyFace(measurement: measurement, tariff: tariff).lines)
     console.answer(measurement.warnings.map { "Mind: \($0.message)" })

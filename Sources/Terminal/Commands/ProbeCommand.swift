@@ -22,16 +22,13 @@ struct ProbeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Write the profile to this file.", valueName: "file")) var save: String?
   @Option(help: ArgumentHelp("Read a recorded machine instead of this one.", valueName: "path")) var root: String?
   @Option(help: ArgumentHelp("Record this machine's files here.", valueName: "file")) var snapshot: String?
-  @Option(
-    name: [.customShort("t"), .long], help: ArgumentHelp("Threads to calibrate with.", valueName: "count"),
-    transform: ThreadCount.parse)
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let session = common.session
     if calibrate {
-      _ = try session.calibrate(threads: threads, toolVersion: Version.current) { common.console.progress($0) }
+      _ = try session.calibrate(threads: threads.wish, toolVersion: Version.current) { common.console.progress($0) }
       common.console.endProgress()
     }
     if let snapshot { try session.recordMachine(to: snapshot) }

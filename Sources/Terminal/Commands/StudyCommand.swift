@@ -45,10 +45,7 @@ struct StudyCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Make, measure or judge them anew.", valueName: "stage")) var again: StudyStage?
   @Option(help: ArgumentHelp("A sentence for the report.", valueName: "text")) var note: String?
   @Option(help: ArgumentHelp("Samples of each measurement.", valueName: "count")) var samples = 5
-  @Option(
-    name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
-    transform: ThreadCount.parse)
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -80,7 +77,7 @@ struct StudyCommand: ParsableCommand {
       variants: try variant.map { try CompressionVariant(parsing: $0) },
       training: train.map { StudyTraining(text: $0, steps: steps, seeds: seeds) }, command: Self.commandLine,
       running: MeasuringOptions(
-        samples: samples, threads: threads, toolVersion: Version.current, progress: { console.progress($0) },
+        samples: samples, threads: threads.wish, toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))
     (options.only, options.again, options.note) = (only, again, note)
     return options

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import CostModel
 import Foundation
 import JSONText
 import Planning
@@ -112,7 +113,7 @@ struct TrainCommand: ParsableCommand {
       settings: TrainingSettings(
         steps: steps, rate: lr, warmupSteps: warmup, batch: batch, context: context, seed: seed), resumes: resume,
       running: MeasuringOptions(
-        threads: threads, toolVersion: Version.current, progress: { console.progress($0) },
+        threads: ThreadWish(threads: threads), toolVersion: Version.current, progress: { console.progress($0) },
         isCancelled: { Interrupt.shared.isRequested }))
   }
 

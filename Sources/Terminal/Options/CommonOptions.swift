@@ -107,10 +107,7 @@ struct MachineOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The program that runs the model.", valueName: "engine"))
   var engine: Engine?
 
-  @Option(
-    name: [.customShort("t"), .long], help: ArgumentHelp("Threads to run with.", valueName: "count"),
-    transform: ThreadCount.parse)
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Option(help: ArgumentHelp("A recorded machine: a folder or file from 'probe --snapshot'.", valueName: "path"))
   var root: String?
@@ -124,22 +121,13 @@ struct MachineOptions: ParsableArguments {
     let reference: MachineReference =
       if let root { .recorded(root: root) } else if let machine { .named(machine) } else { .here }
     return PlanningRequest(
-      machine: reference, engine: engine, threads: threads, workload: workload, wish: distribution.wish)
+      machine: reference, engine: engine, threads: threads.wish, workload: workload, wish: distribution.wish)
   }
 
   func validate() throws {
     guard machine == nil || root == nil else {
       throw ValidationError("Give either --machine or --root, not both.")
     }
-  }
-}
-
-enum ThreadCount {
-  static func parse(_ text: String) throws -> Int {
-    guard let number = Int(text), (1...4096).contains(number) else {
-      throw ValidationError("'\(text)' is no count of threads from 1 to 4096.")
-    }
-    return number
   }
 }
 

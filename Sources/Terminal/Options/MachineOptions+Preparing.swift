@@ -12,7 +12,9 @@ extension MachineOptions {
     guard calibrate, try session.needsCalibration(request) else { return }
     try check()
     console.notice("Measuring this machine's kernels once (about 20 s; --no-calibrate leaves it out).")
-    let calibration = try session.calibrate(threads: threads, toolVersion: Version.current) { console.progress($0) }
+    let calibration = try session.calibrate(threads: threads.wish, toolVersion: Version.current) {
+      console.progress($0)
+    }
     console.endProgress()
     for warning in calibration.warnings { console.notice("Mind: \(warning)") }
   }

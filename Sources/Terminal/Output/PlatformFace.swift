@@ -22,7 +22,7 @@ struct PlatformFace {
     }
     let cores = Self.count(processor.coreCount, "core")
     return
-      "Machine   \(model), \(cores), \(Self.count(platform.threads, "thread")) used, run by \(platform.engine.rawValue)"
+      "Machine   \(model), \(cores), \(platform.threads) used, run by \(platform.engine.rawValue)"
   }
 
   private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
