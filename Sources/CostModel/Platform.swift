@@ -170,9 +170,10 @@ extension Platform {
     guard let device, distribution.usesDevices else { return device == nil ? speed : hostSpeed.map { $0 } }
     guard distribution.devices > 1 || distribution.usesProcessor else { return speed }
     let sharing = EngineRules.of(engine).sharing
-    let group = DeviceGroup(
+    var group = DeviceGroup(
       parallel: distribution.parallel, stages: distribution.stages, link: link(distribution.devices), sharing: sharing)
-    return deviceSpeeds.flatMap { speeds in
+    group.holdsExpertsWhole = distribution.holdsExpertsWhole
+    return deviceSpeeds.flatMap { [group] speeds in
       let own = speeds.count > 1 ? Array(speeds.prefix(distribution.devices)) : []
       let stages = DeviceStages(speeds[0], own, distribution, group)
       guard distribution.usesProcessor else {

@@ -60,6 +60,8 @@ package struct DeviceGroup: Sendable, Equatable {
   package var stages = 1
   package var link: PlaceLink
   package var sharing: EngineSharing
+  /// Routed experts stand whole on one device each, where the others of its group hold other ones.
+  package var holdsExpertsWhole = false
 
   package var devices: Int { parallel * stages }
 
@@ -152,7 +154,7 @@ extension Efficiency {
   /// The terms of a pass on equal devices that share the model.
   package func terms(_ pass: PassWork, on device: DeviceRates, sharedBy group: DeviceGroup?) -> Terms {
     guard let group, group.devices > 1 else { return terms(pass, on: device) }
-    var terms = terms(pass.shared(by: group.parallel), on: device)
+    var terms = terms(pass.shared(by: group.parallel, wholeExperts: group.holdsExpertsWhole), on: device)
     let fill = group.fill(pass)
     terms.memory *= fill
     terms.arithmetic *= fill
@@ -165,11 +167,14 @@ extension Efficiency {
 
 extension PassWork {
   /// What each of so many devices does that share every matrix; a device holds one KV head at least.
-  func shared(by devices: Int) -> PassWork {
+  func shared(by devices: Int, wholeExperts: Bool = false) -> PassWork {
     guard devices > 1 else { return self }
     var pass = self
     let share = 1 / Double(devices)
-    pass.weightBytes *= share
+    let routedShare =
+      wholeExperts ? ExpertPlacement.busiest(experts: experts, visited: visitedExperts, devices: devices) : share
+    pass.routedBytes *= routedShare
+    pass.weightBytes = (weightBytes - routedBytes) * share + pass.routedBytes
     pass.elements *= share
     pass.operations *= share
     pass.cacheBytes *= KeyValueShare.of(heads: keyValueHeads, devices: devices)

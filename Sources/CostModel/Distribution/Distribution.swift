@@ -10,6 +10,8 @@ package struct Distribution: Sendable, Equatable {
   package var stages = 1
   /// What unequal devices hold of the layers, in proportion; empty for equal ones.
   package var shares: [Double] = []
+  /// Routed experts stand whole on one of the devices that share all else.
+  package var holdsExpertsWhole = false
   /// Layers, the last of the model, that stand on devices with their cache.
   package var deviceLayers: Int
   /// Of these, the last ones whose routed experts are with them; those of the others are with the processor.
@@ -57,6 +59,7 @@ package struct Distribution: Sendable, Equatable {
     var parts: [String] = []
     if parallel > 1 { parts.append("every matrix shared by \(parallel) devices") }
     if stages > 1 { parts.append("layers in turn on \(stages) \(parallel > 1 ? "groups of them" : "devices")") }
+    if holdsExpertsWhole { parts.append("routed experts whole on one of them each") }
     if !shares.isEmpty { parts.append("as many on each as its memory has room for") }
     if parts.isEmpty { parts.append("on one device") }
     if deviceLayers < layers {
@@ -92,12 +95,16 @@ package struct DistributionWish: Sendable, Equatable {
   package var processorExperts: Int?
   package var tensorParallel: Int?
   package var pipelineParallel: Int?
+  /// Routed experts whole on one device each.
+  package var expertParallel = false
 
   package static let none = DistributionWish()
 
   package init(
-    gpuLayers: GPULayers? = nil, processorExperts: Int? = nil, tensorParallel: Int? = nil, pipelineParallel: Int? = nil
+    gpuLayers: GPULayers? = nil, processorExperts: Int? = nil, tensorParallel: Int? = nil,
+    pipelineParallel: Int? = nil, expertParallel: Bool = false
   ) {
+    self.expertParallel = expertParallel
     self.gpuLayers = gpuLayers
     self.processorExperts = processorExperts
     self.tensorParallel = tensorParallel
@@ -126,8 +133,8 @@ package enum DistributionError: ExplainedError, Equatable {
   package var remedy: String {
     switch self {
     case .notByEngine:
-      "--gpu-layers and --cpu-experts are of llama.cpp and its relatives, --tensor-parallel and --pipeline-parallel of "
-        + "vllm, sglang and tensorrt-llm."
+      "--gpu-layers and --cpu-experts are of llama.cpp and its relatives, --tensor-parallel, --pipeline-parallel and "
+        + "--expert-parallel of vllm, sglang and tensorrt-llm."
     case .tooFewDevices: "Ask for fewer, or describe a machine with more: --machine \"4x RTX 3090\"."
     case .noDevice: "Name a machine with one: --machine \"RTX 4090, host-memory=64GB, host-bandwidth=80GB/s\"."
     }
@@ -144,6 +151,7 @@ extension DistributionWish {
     if processorExperts != nil, !sharing.countsLayers { throw .notByEngine(option: "--cpu-experts", engine) }
     if tensorParallel != nil, !sharing.dividesMatrices { throw .notByEngine(option: "--tensor-parallel", engine) }
     if pipelineParallel != nil, !sharing.dividesMatrices { throw .notByEngine(option: "--pipeline-parallel", engine) }
+    if expertParallel, !sharing.dividesMatrices { throw .notByEngine(option: "--expert-parallel", engine) }
     let wanted = (tensorParallel ?? 1) * (pipelineParallel ?? 1)
     if there == 0 {
       if gpuLayers != nil, gpuLayers != .count(0) { throw .noDevice(option: "--gpu-layers", machine: machine) }

@@ -19,7 +19,8 @@ struct Placer: Sendable {
   private let heads: Int
   private let keyValueHeads: Int
   private let layerCount: Int
-  private let hasExperts: Bool
+  private let experts: Int
+  private var hasExperts: Bool { experts > 0 }
   private let hasTiedHead: Bool
   private let loads: LayerLoads?
   /// Everything but the weights, by groups of devices.
@@ -40,7 +41,7 @@ struct Placer: Sendable {
     heads = model.architecture.fewestHeads
     keyValueHeads = model.architecture.fewestKeyValueHeads
     layerCount = model.architecture.layers.count
-    hasExperts = model.architecture.layers.contains { ($0.feedForward?.experts ?? 0) > 0 }
+    experts = model.architecture.layers.map { $0.feedForward?.experts ?? 0 }.max() ?? 0
     hasTiedHead = model.architecture.hasTiedEmbeddings
     loads = platform.mayShare ? LayerLoads(model, workload) : nil
     var bases: [Group: MemorySums] = [:]
@@ -100,6 +101,7 @@ struct Placer: Sendable {
   private func wished(_ group: Group) -> Distribution {
     var distribution = Distribution.devices(layers: layerCount, parallel: group.parallel, stages: group.stages)
     distribution.shares = shares(group)
+    distribution.holdsExpertsWhole = platform.wish.expertParallel && hasExperts && group.parallel > 1
     if case .count(let counted) = platform.wish.gpuLayers {
       distribution = split(counted: min(counted, layerCount + 1), group)
     }
@@ -177,13 +179,17 @@ struct Placer: Sendable {
     // The sum over the devices counts heads that several of them keep as often as they do.
     let share = KeyValueShare.of(heads: keyValueHeads, devices: distribution.parallel)
     let cache = (memory.keyValueCache.value?.magnitude ?? 0) / (share * Double(distribution.parallel))
+    let expertShare =
+      distribution.holdsExpertsWhole
+      ? ExpertPlacement.held(experts: experts, devices: distribution.parallel) : 1 / Double(distribution.parallel)
     var places: [MemoryPlace] = []
     for (stage, range) in distribution.stageLayers.enumerated() {
       let held = self.held(range, distribution)
-      var own = held.dense * bytes.dense + held.experts * bytes.experts
+      var own = held.dense * bytes.dense
       if stage == 0 { own += table }
       if stage == distribution.stages - 1, distribution.hasHead, addsHead { own += bytes.head }
-      let needed = own / Double(distribution.parallel) + held.cache * cache * share + beside
+      own = own / Double(distribution.parallel) + held.experts * bytes.experts * expertShare
+      let needed = own + held.cache * cache * share + beside
       add(stage, range.count, ByteCount(magnitude: needed), distribution, to: &places)
     }
     return places

@@ -38,7 +38,8 @@ extension Distribution {
       "sentence": .string(sentence), "devices": .integer(Int64(devices)),
       "tensorParallel": .integer(Int64(usesDevices ? parallel : 0)),
       "pipelineParallel": .integer(Int64(usesDevices ? stages : 0)),
-      "layers": .integer(Int64(layers)), "deviceLayers": .integer(Int64(deviceLayers)),
+      "expertParallel": .bool(holdsExpertsWhole), "layers": .integer(Int64(layers)),
+      "deviceLayers": .integer(Int64(deviceLayers)),
       "deviceExpertLayers": .integer(Int64(expertLayers)), "headOnDevice": .bool(hasHead),
       "places": .array(places.map(\.json)),
     ]

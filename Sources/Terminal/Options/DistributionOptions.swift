@@ -26,10 +26,15 @@ struct DistributionOptions: ParsableArguments {
     help: ArgumentHelp("Groups of devices that hold layers in turn (the same engines).", valueName: "count"))
   var pipelineParallel: Int?
 
+  @Flag(
+    name: [.customLong("expert-parallel"), .customLong("enable-expert-parallel"), .customLong("ep")],
+    help: "Routed experts whole on one of the devices each, not a slice of each on all (the same engines).")
+  var expertParallel = false
+
   var wish: DistributionWish {
     DistributionWish(
       gpuLayers: gpuLayers.wish, processorExperts: processorExperts, tensorParallel: tensorParallel,
-      pipelineParallel: pipelineParallel)
+      pipelineParallel: pipelineParallel, expertParallel: expertParallel)
   }
 
   func validate() throws {

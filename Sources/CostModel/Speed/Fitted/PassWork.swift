@@ -20,6 +20,10 @@ package struct PassWork: Sendable {
   package var hasPlainAttention = false
   /// Weights read, of all micro-batches.
   package var weightBytes = 0.0
+  /// Of these, stored bytes of routed experts; how many a layer has, and the share that a micro-batch visits.
+  package var routedBytes = 0.0
+  package var experts: Int
+  package var visitedExperts = 1.0
   /// Weights that one token meets, by family.
   package var elements = FamilyValues()
   /// Multiply-adds with weights, in operations, by family.
@@ -47,6 +51,7 @@ package struct PassWork: Sendable {
     hidden = Double(model.hiddenSize)
     keyValueHeads = model.keyValueHeads
     hasExperts = model.experts > 1
+    experts = model.experts
   }
 
   /// The share of a part's weights that a portion of the model reads.
@@ -66,11 +71,14 @@ package struct PassWork: Sendable {
     for part in work.parts {
       let share = share(part, portion)
       let family = part.family.rawValue
-      pass.weightBytes += share * work.bytes(part, tokens: sequences, model)
+      let bytes = work.bytes(part, tokens: sequences, model)
+      pass.weightBytes += share * bytes
+      pass.routedBytes += part.isRouted ? share * bytes : 0
       pass.weightBytes += share * unpackedBytes(part, model, rules) * part.elements
       pass.elements[family] += share * part.elements
       pass.operations[family] += share * 2 * part.elements * Double(sequences)
     }
+    pass.visitedExperts = model.expertShare(tokens: sequences)
     pass.cacheBytes = (model.cacheBytesRead + model.stateBytes) * Double(sequences) * portion.layers
     return pass
   }
@@ -93,9 +101,11 @@ package struct PassWork: Sendable {
       let visited = bytes / max(part.bytes, .leastNormalMagnitude) * part.elements
       let passes = part.isHead ? 1 : launches
       pass.weightBytes += share * passes * (bytes + unpackedBytes(part, model, rules) * visited)
+      pass.routedBytes += part.isRouted ? share * passes * bytes : 0
       pass.elements[family] += share * part.elements
       pass.operations[family] += share * 2 * part.elements * (part.isHead ? 1 : prompt)
     }
+    pass.visitedExperts = model.expertShare(tokens: Int(batch))
     pass.attentionOperations = (model.promptAttentionOperations - earlierOperations) * portion.layers
     return pass
   }
