@@ -16,7 +16,8 @@ import Testing
   private static func decode(
     _ machine: HardwareProfile, threads: Int, _ variant: String = "f16"
   ) throws -> Known<TokenRate> {
-    let platform = Platform(machine, engine: .llamaCpp, threads: ThreadWish(threads: threads), efficiencies: Fixture.efficiencies)
+    let platform = Platform(
+      machine, engine: .llamaCpp, threads: ThreadWish(threads: threads), efficiencies: Fixture.efficiencies)
     return CostEstimator(
       try Fixture.model("Meta-Llama-3-8B"), on: platform, workload: Workload(), quality: QualityModel([])
     ).estimate(try Fixture.variant(variant)).decode
