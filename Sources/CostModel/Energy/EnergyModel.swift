@@ -56,7 +56,7 @@ package struct EnergyModel: Sendable {
   ///   - working: of these, how many work at the same time.
   ///   - margin: of the power, a factor either way; a factor of two where nobody knows.
   package init(devices: [Accelerator], used: Int, working: Int, margin: Double? = nil) {
-    self.margin = margin ?? ErrorTable.unknown.high
+    self.margin = margin ?? IntervalRule.unknown.high
     let facts = devices.map(Self.facts)
     let (held, rest) = (facts.prefix(max(1, used)), facts.dropFirst(max(1, used)))
     let known = held.compactMap { $0 }
@@ -90,7 +90,7 @@ package struct EnergyModel: Sendable {
   ///   - threads: busy cores.
   ///   - margin: of the power, a factor either way; a factor of two where nobody knows.
   package init(processor machine: HardwareProfile, threads: Int, margin: Double? = nil) {
-    self.margin = margin ?? ErrorTable.unknown.high
+    self.margin = margin ?? IntervalRule.unknown.high
     guard let limit = machine.power.thermalDesign.value else {
       figures = .cores(threads)
       source = "\(threads) cores × 5 W, from small machines at the wall; no counter"
