@@ -5,6 +5,7 @@ internal import LanguageModel
 struct TensorShape: Hashable, Sendable {
   var category: TensorCategory
   var tensorClass: TensorClass
+  var part: TensorPart
   var rows: Int32
   var columns: Int32
   var copies: Int32
@@ -15,6 +16,7 @@ struct TensorShape: Hashable, Sendable {
   init(_ tensor: TensorDescription) {
     category = TensorCategory(tensor)
     tensorClass = TensorClass(tensor.role)
+    part = tensor.part
     rows = tensor.rows
     columns = tensor.columns
     copies = tensor.copies

@@ -16,7 +16,28 @@ package struct VariantSummary: Sendable {
     package var tensors: Int
   }
 
+  /// The widths of all adapters kept apart, summed: what each token's values pass through beside the matrices.
+  package struct AdapterWidths: Sendable, Equatable {
+    /// Columns of the inner matrices, their rows, and rows of the outer ones.
+    package private(set) var inputs = 0
+    package private(set) var ranks = 0
+    package private(set) var outputs = 0
+    package private(set) var adapters = 0
+
+    fileprivate mutating func add(_ shape: TensorShape, count: Int) {
+      switch shape.part {
+      case .adapterInner:
+        inputs += Int(shape.columns) * count
+        ranks += Int(shape.rows) * count
+        adapters += count
+      case .adapterOuter: outputs += Int(shape.rows) * count
+      case .whole, .inner, .outer: break
+      }
+    }
+  }
+
   package private(set) var entries: [Entry] = []
+  package private(set) var adapterWidths = AdapterWidths()
   /// Stored bytes of all tensors.
   package private(set) var bytes: ByteCount = .zero
   /// The same with every tensor padded to a multiple of 32 bytes, as a GGUF file lays them out.
@@ -42,6 +63,7 @@ package struct VariantSummary: Sendable {
   }
 
   mutating func add(_ shape: TensorShape, _ format: StorageFormat, count: Int) {
+    adapterWidths.add(shape, count: count)
     let tensor = shape.tensor(storedIn: format)
     let elements = tensor.elements * count
     let (single, inRuntime) = (tensor.bytes, tensor.runtimeBytes)

@@ -8,24 +8,27 @@ import Synchronization
 struct ChunkShares: @unchecked Sendable {
   /// The most threads that may share a job.
   let threads: Int
-  /// Chunks of each share that are taken, and that it has.
-  private let taken: UnsafeMutablePointer<Atomic<Int>>
-  private let sizes: UnsafeMutablePointer<Int>
-  /// Counters stand two cache lines apart: processors fetch lines in pairs.
-  private static let spacing = 16
+  private let memory: UnsafeMutableRawPointer
+  /// Shares stand two cache lines apart: processors fetch lines in pairs.
+  private static let spacing = 128
+
+  private struct Share: ~Copyable {
+    let taken = Atomic<Int>(0)
+    var chunks = 0
+  }
 
   init(threads: Int) {
     self.threads = threads
-    taken = .allocate(capacity: threads * Self.spacing)
-    for index in 0..<threads * Self.spacing { (taken + index).initialize(to: Atomic(0)) }
-    sizes = .allocate(capacity: threads)
-    sizes.initialize(repeating: 0, count: threads)
+    memory = .allocate(byteCount: threads * Self.spacing, alignment: Self.spacing)
+    for thread in 0..<threads {
+      (memory + thread * Self.spacing).bindMemory(to: Share.self, capacity: 1).initialize(to: Share())
+    }
   }
 
-  func deallocate() {
-    taken.deinitialize(count: threads * Self.spacing)
-    taken.deallocate()
-    sizes.deallocate()
+  func deallocate() { memory.deallocate() }
+
+  private func share(_ thread: Int) -> UnsafeMutablePointer<Share> {
+    (memory + thread * Self.spacing).assumingMemoryBound(to: Share.self)
   }
 
   /// A thread's own run of `count` neighbours. Nothing else decides it: in all jobs of so many threads it is the same
@@ -37,20 +40,21 @@ struct ChunkShares: @unchecked Sendable {
   /// Before a job, while no thread takes any: the chunks of each thread's share.
   func divide(among threads: Int, chunks: (_ thread: Int) -> Int) {
     for thread in 0..<threads {
-      taken[thread * Self.spacing].store(0, ordering: .relaxed)
-      sizes[thread] = chunks(thread)
+      share(thread).pointee.taken.store(0, ordering: .relaxed)
+      share(thread).pointee.chunks = chunks(thread)
     }
   }
 
   /// A chunk that nobody has taken, for this thread, by its place in a share; nil when there is none.
   func take(_ thread: Int, among threads: Int) -> (share: Int, chunk: Int)? {
     for offset in 0..<threads {
-      let share = (thread + offset) % threads
-      let counter = taken + share * Self.spacing
+      let owner = (thread + offset) % threads
+      let share = share(owner)
+      let chunks = share.pointee.chunks
       // Asked first, so that a finished share is not counted on without end.
-      guard counter.pointee.load(ordering: .relaxed) < sizes[share] else { continue }
-      let chunk = counter.pointee.add(1, ordering: .relaxed).oldValue
-      if chunk < sizes[share] { return (share, chunk) }
+      guard share.pointee.taken.load(ordering: .relaxed) < chunks else { continue }
+      let chunk = share.pointee.taken.wrappingAdd(1, ordering: .relaxed).oldValue
+      if chunk < chunks { return (owner, chunk) }
     }
     return nil
   }

@@ -4,44 +4,52 @@
 /// threads fewer runs to begin; each run into chunks.
 ///
 /// All is divided once: a thread takes a chunk every few microseconds.
-struct PieceRuns: Sendable {
-  private struct Run {
+struct PieceRuns: @unchecked Sendable {
+  struct Run {
     let pieces: Range<Int>
     /// Of the same thread's runs of the lists before.
     let chunksBefore: Int
   }
 
-  let threads: Int
   private let grain: Int
   private let lists: Int
-  /// By thread, then by list.
-  private var runs: [Run] = []
-  private var sizes: [Int] = []
+  /// By thread, then by list. Not an array: all threads read them, and would count their references to it together.
+  private let runs: UnsafeMutableBufferPointer<Run>
 
-  /// - Parameter areApart: whether each list is cut by itself.
-  init(lists: [Int], grain: Int, threads: Int, areApart: Bool) {
-    self.threads = threads
+  /// How many runs there are: the room that they need.
+  static func count(lists: [Int], threads: Int) -> Int { lists.count * threads }
+
+  /// - Parameters:
+  ///   - areApart: whether each list is cut by itself.
+  ///   - room: uninitialised, for `count` runs.
+  init(lists: [Int], grain: Int, threads: Int, areApart: Bool, in room: UnsafeMutableBufferPointer<Run>) {
     self.grain = grain
     self.lists = lists.count
+    runs = room
     let total = lists.reduce(0, +)
     for thread in 0..<threads {
       let together = ChunkShares.own(thread, of: total, among: threads)
       var (chunks, start) = (0, 0)
-      for count in lists {
+      for (list, count) in lists.enumerated() {
         let part = together.clamped(to: start..<start + count)
         let pieces =
           areApart
           ? ChunkShares.own(thread, of: count, among: threads) : part.lowerBound - start..<part.upperBound - start
-        runs.append(Run(pieces: pieces, chunksBefore: chunks))
-        chunks += (pieces.count + grain - 1) / grain
+        room.initializeElement(at: thread * lists.count + list, to: Run(pieces: pieces, chunksBefore: chunks))
+        chunks += self.chunks(of: pieces)
         start += count
       }
-      sizes.append(chunks)
     }
   }
 
   /// Chunks of a thread's runs of all lists.
-  func chunks(_ thread: Int) -> Int { sizes[thread] }
+  func chunks(_ thread: Int) -> Int {
+    guard lists > 0 else { return 0 }
+    let last = runs[(thread + 1) * lists - 1]
+    return last.chunksBefore + chunks(of: last.pieces)
+  }
+
+  private func chunks(of pieces: Range<Int>) -> Int { (pieces.count + grain - 1) / grain }
 
   /// The pieces of one of them, which are counted through the lists in order.
   func chunk(_ place: Int, ofThread thread: Int) -> (list: Int, pieces: Range<Int>) {

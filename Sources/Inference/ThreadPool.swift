@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import CHostProbe
-import CKernels
 import Glibc
 package import CostModel
 package import Hardware
-import Synchronization
 
 /// A fixed set of threads, one per allowed processor, of which some or all run the same job and join.
 ///
@@ -15,28 +13,17 @@ package final class ThreadPool: @unchecked Sendable {
   /// Threads for the passes of each phase.
   package let counts: ThreadCounts
   /// Threads that take part in the next job, the caller among them: all, outside of `withThreads`.
-  package private(set) var active: Int
+  @exclusivity(unchecked) package private(set) var active: Int
   /// Charged with the operators of the passes that run here; nil where nobody asks.
   package let clock: OperatorClock?
 
-  /// The newest job; a worker runs when it sees a new one that it takes part in.
-  private let generation = Atomic<UInt64>(0)
-  private let unfinished = Atomic<Int>(0)
-  /// Where those wait that found no job for a while, and those that the newest one left out.
-  private let idle = WaitingRoom()
-  private let leftOut = WaitingRoom()
+  private let board = JobBoard()
   private let shares: ChunkShares
-  /// Written before `generation` is raised and read after it was seen: ordered by the atomic.
-  private var job: ((Int) -> Void)?
-  private var isStopping = false
-  private var threads: [pthread_t] = []
+  @exclusivity(unchecked) private var threads: [pthread_t] = []
   /// Whether memory is nearer to some threads than to others.
   private let hasNodes: Bool
   /// The caller's number while it is bound, and where it might run before.
   private var boundCaller: (thread: Int32, before: [Int32])?
-
-  /// About 100 µs of pauses on current processors (a pause is 40 to 140 cycles): longer than a token takes to be chosen.
-  private static let spinRounds = 4000
 
   /// All threads, the caller among them.
   package var count: Int { counts.most }
@@ -84,9 +71,7 @@ package final class ThreadPool: @unchecked Sendable {
     if let caller = boundCaller { bind(caller.thread, to: caller.before) }
     boundCaller = nil
     guard !threads.isEmpty else { return }
-    isStopping = true
-    active = count
-    publish()
+    board.dismiss()
     for thread in threads { pthread_join(thread, nil) }
     threads = []
   }
@@ -110,19 +95,11 @@ package final class ThreadPool: @unchecked Sendable {
   package func run(_ body: (_ thread: Int) -> Void) {
     guard active > 1, !threads.isEmpty else { return body(0) }
     withoutActuallyEscaping(body) { escaping in
-      job = escaping
-      unfinished.store(active - 1, ordering: .relaxed)
-      publish()
+      board.announce(threads: active, escaping)
       body(0)
       let wait = clock?.begin()
-      defer { if let wait { clock?.end(.waiting, wait) } }
-      var rounds = 0
-      while unfinished.load(ordering: .acquiring) > 0 {
-        rounds += 1
-        // Somebody else may have our worker's processor: let it run.
-        if rounds % Self.spinRounds == 0 { sched_yield() } else { ck_pause() }
-      }
-      job = nil
+      board.join()
+      if let wait { clock?.end(.waiting, wait) }
     }
   }
 
@@ -131,12 +108,12 @@ package final class ThreadPool: @unchecked Sendable {
   package func forEachChunk(of count: Int, grain: Int, _ body: (_ thread: Int, _ range: Range<Int>) -> Void) {
     guard active > 1, count > grain else { return body(0, 0..<count) }
     let chunks = (count + grain - 1) / grain
-    let threads = active
-    func own(_ thread: Int) -> Range<Int> { ChunkShares.own(thread, of: chunks, among: threads) }
-    shares.divide(among: threads) { own($0).count }
+    // Copied, so that threads count no references to the pool.
+    let (threads, shares) = (active, shares)
+    shares.divide(among: threads) { ChunkShares.own($0, of: chunks, among: threads).count }
     run { thread in
-      while let (share, place) = self.shares.take(thread, among: threads) {
-        let chunk = own(share).lowerBound + place
+      while let (share, place) = shares.take(thread, among: threads) {
+        let chunk = ChunkShares.own(share, of: chunks, among: threads).lowerBound + place
         body(thread, chunk * grain..<min((chunk + 1) * grain, count))
       }
     }
@@ -153,12 +130,16 @@ package final class ThreadPool: @unchecked Sendable {
       for (list, count) in lists.enumerated() where count > 0 { body(0, list, 0..<count) }
       return
     }
-    let runs = PieceRuns(lists: lists, grain: grain, threads: active, areApart: hasNodes)
-    shares.divide(among: runs.threads, chunks: runs.chunks)
-    run { thread in
-      while let (share, place) = self.shares.take(thread, among: runs.threads) {
-        let (list, pieces) = runs.chunk(place, ofThread: share)
-        body(thread, list, pieces)
+    let (threads, shares) = (active, shares)
+    let count = PieceRuns.count(lists: lists, threads: threads)
+    withUnsafeTemporaryAllocation(of: PieceRuns.Run.self, capacity: count) { room in
+      let runs = PieceRuns(lists: lists, grain: grain, threads: threads, areApart: hasNodes, in: room)
+      shares.divide(among: threads, chunks: runs.chunks)
+      run { thread in
+        while let (share, place) = shares.take(thread, among: threads) {
+          let (list, pieces) = runs.chunk(place, ofThread: share)
+          body(thread, list, pieces)
+        }
       }
     }
   }
@@ -177,59 +158,7 @@ package final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  private func publish() {
-    let last = Job(generation.load(ordering: .relaxed))
-    let next = Job(number: last.number &+ 1, threads: active)
-    generation.store(next.word, ordering: .sequentiallyConsistent)
-    idle.wake()
-    // Whoever was left out waits for a wider job than the last one: a row of equal ones wakes nobody.
-    if next.threads > last.threads { leftOut.wake() }
-  }
-
-  fileprivate func work(as index: Int) {
-    var seen = Job(0)
-    while true {
-      seen = nextJob(of: index, after: seen)
-      if isStopping { return }
-      job?(index)
-      unfinished.subtract(1, ordering: .releasing)
-    }
-  }
-
-  /// The next job that a worker takes part in; it does not end without it.
-  private func nextJob(of index: Int, after seen: Job) -> Job {
-    for _ in 0..<Self.spinRounds {
-      let newest = Job(generation.load(ordering: .acquiring))
-      if newest.word != seen.word { return take(newest, as: index) }
-      ck_pause()
-    }
-    return take(wait(in: idle) { $0.word != seen.word }, as: index)
-  }
-
-  private func take(_ job: Job, as index: Int) -> Job {
-    index < job.threads ? job : wait(in: leftOut) { index < $0.threads }
-  }
-
-  /// Sleeps until the newest job is one of those wanted.
-  private func wait(in room: WaitingRoom, for isWanted: (Job) -> Bool) -> Job {
-    var newest = Job(0)
-    room.wait {
-      newest = Job(generation.load(ordering: .sequentiallyConsistent))
-      return isWanted(newest)
-    }
-    return newest
-  }
-}
-
-/// A job as the pool publishes it: its number, and in the low 16 bits the threads that run it.
-private struct Job {
-  let word: UInt64
-
-  init(_ word: UInt64) { self.word = word }
-  init(number: UInt64, threads: Int) { word = number << 16 | UInt64(min(threads, 0xFFFF)) }
-
-  var number: UInt64 { word >> 16 }
-  var threads: Int { Int(word & 0xFFFF) }
+  fileprivate func work(as index: Int) { board.serve(as: index) }
 }
 
 private final class WorkerStart {

@@ -72,6 +72,33 @@ import Testing
     #expect(abs(try #require(estimate.decodeTime).overhead - 22 * 11 * 1e-5) < 1e-12)
   }
 
+  @Test func `adapters kept apart pass each token's values through memory beside their products, and start two jobs`()
+    throws
+  {
+    let calibration = Self.calibration(
+      Self.flat.rates + [Self.rate(.elementwise, "", 0, 10e9, batch: 32)],
+      [.init(.barrier, threads: 2, amount: 1e-5, low: 1e-5, high: 1e-5)])
+    let model = try Fixture.model("TinyLlama-1.1B")
+    func estimate(_ name: String) throws -> CostEstimate {
+      let variant = try Fixture.variant(name)
+      return try Fixture.estimator(model, on: Fixture.host(calibration: calibration)).restructured(for: variant)
+        .estimate(variant)
+    }
+    let (plain, adapted) = (try estimate("f16"), try estimate("f16+lora-8"))
+    // Query, key, value, output, gate, up and down of 22 layers.
+    let inputs = 22 * (6 * 2048 + 5632)
+    let outputs = 22 * (2048 + 256 + 256 + 2048 + 2 * 5632 + 2048)
+    // Floats read or written: three times an input, four times what lies between, four times an output.
+    let bytes = Double(4 * (3 * inputs + 4 * 22 * 7 * 8 + 4 * outputs))
+    let (before, after) = (try #require(plain.prefillTime), try #require(adapted.prefillTime))
+    #expect(abs(after.elementwise - before.elementwise - 512 * bytes / 10e9) < 1e-9)
+    #expect(abs(after.overhead - before.overhead - 22 * 7 * 2 * 1e-5) < 1e-12)
+    // Of one token they lie in the near caches.
+    let (step, adaptedStep) = (try #require(plain.decodeTime), try #require(adapted.decodeTime))
+    #expect(adaptedStep.elementwise == step.elementwise)
+    #expect(abs(adaptedStep.overhead - step.overhead - 22 * 7 * 2 * 1e-5) < 1e-12)
+  }
+
   @Test func `between two sizes the time per byte follows the logarithm of the size, beyond them it is constant`()
     throws
   {

@@ -153,7 +153,10 @@ import Testing
     for threads in 1...5 {
       for grain in 1...4 {
         let lists = [7, 0, 16, 3, 0]
-        let runs = PieceRuns(lists: lists, grain: grain, threads: threads, areApart: areApart)
+        let room = UnsafeMutableBufferPointer<PieceRuns.Run>
+          .allocate(capacity: PieceRuns.count(lists: lists, threads: threads))
+        defer { room.deallocate() }
+        let runs = PieceRuns(lists: lists, grain: grain, threads: threads, areApart: areApart, in: room)
         var owners = [[Int?]](repeating: [], count: 5)
         for (list, count) in lists.enumerated() { owners[list] = [Int?](repeating: nil, count: count) }
         for thread in 0..<threads {

@@ -52,7 +52,8 @@ package struct CalibratedSpeed: SpeedModel {
       time.attentionTransfer = Double(sequences) * (model.cacheBytesRead + model.stateBytes) / readBandwidth
     }
     time.elementwise = rates.elementwise(batch: sequences).map { model.activationBytes * Double(sequences) / $0 } ?? 0
-    time.overhead = Double(model.layers) * Self.jobsPerLayer * rates.barrier
+    // An adapter's values of a few tokens lie in the near caches: only its products' jobs are more.
+    time.overhead = (Double(model.layers) * Self.jobsPerLayer + work.adapterJobs) * rates.barrier
     time.uncertainty = max(Self.decodeModelError, spread)
     return time
   }
@@ -117,8 +118,9 @@ package struct CalibratedSpeed: SpeedModel {
     {
       time.attention = model.promptAttentionOperations / rate
     }
-    time.elementwise = rates.elementwise(batch: 512).map { model.activationBytes * prompt / $0 } ?? 0
-    time.overhead = chunks * Double(model.layers) * Self.jobsPerLayer * rates.barrier
+    let activationBytes = model.activationBytes + work.adapterBytes
+    time.elementwise = rates.elementwise(batch: 512).map { activationBytes * prompt / $0 } ?? 0
+    time.overhead = chunks * (Double(model.layers) * Self.jobsPerLayer + work.adapterJobs) * rates.barrier
     time.uncertainty = max(Self.prefillModelError, spread)
     return time
   }

@@ -24,6 +24,12 @@ package struct VariantWork: Sendable {
   }
 
   package let parts: [Part]
+  /// Bytes of a token's values that adapters kept apart read or write, and the jobs that they start.
+  ///
+  /// Whole matrices have enough arithmetic for each value to hide them, ranks have not: each adapter converts its input
+  /// once more, reads it, writes a whole output and adds it to that of its matrix.
+  package let adapterBytes: Double
+  package let adapterJobs: Double
 
   /// - Parameter isInRuntime: whether the built-in runtime reads the weights, in its own formats, rather than another
   ///   engine as they are stored.
@@ -50,6 +56,11 @@ package struct VariantWork: Sendable {
           isRouted: entry.tensorClass == .routedExperts))
     }
     self.parts = parts
+    let widths = summary.adapterWidths
+    // Inputs are read, written converted and read again; the thin values between are written too; outputs are written,
+    // and read, added to others that are read, and written by the sum.
+    adapterBytes = 4 * Double(3 * widths.inputs + 4 * widths.ranks + 4 * widths.outputs)
+    adapterJobs = 2 * Double(widths.adapters)
   }
 
   /// Query, key and value make one job and the output another; gate and up one, down another.
