@@ -97,8 +97,11 @@ static void load_half_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t
   }
 }
 
-static inline void multiply_tile(const float *tile, const float *x, int64_t count, __m512 sums[TILE_TOKENS][2]) {
+// `ahead` is the distance to the next tokens' values.
+static inline void multiply_tile(const float *tile, const float *x, int64_t count, int64_t ahead,
+                                 __m512 sums[TILE_TOKENS][2]) {
   for (int64_t k = 0; k < count; k++) {
+    _mm_prefetch((const char *)(x + k * TILE_TOKENS + ahead), _MM_HINT_T0);
     __m512 low = _mm512_loadu_ps(tile + k * TILE_ROWS), high = _mm512_loadu_ps(tile + k * TILE_ROWS + HALF_TILE);
 #pragma clang loop unroll(full)
     for (int t = 0; t < TILE_TOKENS; t++) {
@@ -106,6 +109,15 @@ static inline void multiply_tile(const float *tile, const float *x, int64_t coun
       sums[t][0] = _mm512_fmadd_ps(low, value, sums[t][0]);
       sums[t][1] = _mm512_fmadd_ps(high, value, sums[t][1]);
     }
+  }
+}
+
+// What the chunks before left there is read when this one is multiplied.
+static inline void prefetch_sums(const ck_gemm *job, int64_t token, int64_t row) {
+  for (int t = 0; t < TILE_TOKENS && token + t < job->tokens; t++) {
+    const float *y = job->y + (token + t) * job->y_stride + row;
+    _mm_prefetch((const char *)y, _MM_HINT_T0);
+    _mm_prefetch((const char *)(y + HALF_TILE), _MM_HINT_T0);
   }
 }
 
@@ -143,7 +155,8 @@ void gemm_avx512(const ck_gemm *job, int64_t begin, int64_t end) {
         for (int64_t tile = 0; tile < tiles; tile++) {
           __m512 sums[TILE_TOKENS][2];
           for (int t = 0; t < TILE_TOKENS; t++) sums[t][0] = sums[t][1] = _mm512_setzero_ps();
-          multiply_tile(panel + tile * TILE_ROWS * DECODE_CHUNK, x, count, sums);
+          if (k > 0) prefetch_sums(job, token, row + tile * TILE_ROWS);
+          multiply_tile(panel + tile * TILE_ROWS * DECODE_CHUNK, x, count, job->columns * TILE_TOKENS, sums);
           store_tile(job, token, row + tile * TILE_ROWS, end, k == 0, sums);
         }
       }
@@ -194,6 +207,7 @@ float multiply_add_peak_avx512(int64_t rounds, double *operations) {
   .gemm = gemm_avx512, \
   .record_tokens = 6, \
   .make_records = make_records_avx512, \
+  .make_wide_records = make_wide_records_avx512, \
   .panel_matvec = panel_matvec_avx512, \
   .panel_gemm = panel_gemm_avx512, \
   .panel_few = panel_few_avx512, \

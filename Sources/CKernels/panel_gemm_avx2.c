@@ -94,6 +94,13 @@ static inline void store(const ck_panel_job *job, int64_t token, int64_t row, in
   }
 }
 
+// What the chunks before left there is read when this one is multiplied.
+static inline void prefetch_sums(const ck_panel_job *job, int64_t token, int64_t row) {
+  for (int t = 0; t < AT_ONCE && token + t < job->tokens; t++) {
+    _mm_prefetch((const char *)(job->y + (token + t) * job->y_stride + row), _MM_HINT_T0);
+  }
+}
+
 static inline __attribute__((always_inline)) void multiply_rows(
     const panel_format *format, const ck_panel_job *job, int64_t begin, int64_t end) {
   panel_tile *tiles = job->scratch;
@@ -112,6 +119,7 @@ static inline __attribute__((always_inline)) void multiply_rows(
         for (int64_t panel = 0; panel < panels; panel++) {
           floats sums[AT_ONCE];
           for (int t = 0; t < AT_ONCE; t++) sums[t] = (floats){_mm256_setzero_ps(), _mm256_setzero_ps()};
+          if (k > 0) prefetch_sums(job, token, row + panel * CK_PANEL_ROWS);
           multiply(format, tiles + panel, record, groups, sums);
           store(job, token, row + panel * CK_PANEL_ROWS, k == 0, sums);
         }

@@ -130,6 +130,12 @@ int ck_takes_tiles(const ck_kernels *kernels, int type, int64_t columns) {
   if (!kernels->panel_tiles || columns % 32 || !ck_has_panels(type)) return 0;
   return type != CK_F32 && type != CK_SPARSE_2_4 && type != CK_SPARSE_4_8;
 }
+enum ck_input ck_many_input(const ck_kernels *kernels, int type, int64_t columns) {
+  if (ck_takes_tiles(kernels, type, columns)) return CK_INPUT_TILES;
+  enum ck_input input = ck_panel_input(type);
+  int is_wide = input == CK_INPUT_RECORDS && kernels->make_wide_records && ck_block_elements(type) == 256;
+  return is_wide ? CK_INPUT_WIDE_RECORDS : input;
+}
 size_t ck_tile_bytes(int64_t tokens, int64_t columns) { return (size_t)((tokens + 15) / 16 * 16 * columns * 2); }
 
 // 8-bit floats and sparse matrices have no loop for a few vectors.

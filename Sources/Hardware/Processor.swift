@@ -10,6 +10,8 @@ package struct Processor: Sendable, Equatable {
   package var packageCount: Int
   package var dieCount: Int
   package var coreCount: Int
+  /// What the number of cores was made of, where nobody stated or read it; nil where somebody did.
+  package var coreAssumption: String?
   package var processingUnitCount: Int
   package var coreKinds: [CoreKind]
   package var caches: [CacheLevel]

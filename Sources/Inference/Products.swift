@@ -61,7 +61,7 @@ struct ProductPart {
   /// What a product of many tokens reads: rows in the file's order are decoded to floats.
   func manyInput(_ kernels: KernelSet) -> ck_input {
     guard isInterleaved else { return CK_INPUT_F32 }
-    return kernels.takesTiles(matrix.type, columns: matrix.columns) ? CK_INPUT_TILES : ck_panel_input(matrix.type)
+    return ck_many_input(kernels.row, matrix.type, Int64(matrix.columns))
   }
 
   var hasFew: Bool { isInterleaved && ck_has_few(matrix.type) != 0 }
@@ -190,13 +190,14 @@ package struct Products: @unchecked Sendable {
       parts.removeAll { $0.matrix.type == CK_F32.rawValue }
     }
     // All forms of the input take the same buffer, one after the other.
-    for input in [CK_INPUT_F32, CK_INPUT_RECORDS, CK_INPUT_TILES] {
+    for input in [CK_INPUT_F32, CK_INPUT_RECORDS, CK_INPUT_WIDE_RECORDS, CK_INPUT_TILES] {
       let readers = parts.filter { $0.manyInput(kernels) == input }
       guard !readers.isEmpty else { continue }
       let conversion = pool.clock?.begin()
       switch input {
-      case CK_INPUT_RECORDS:
-        makeRecords(x, tokens: tokens, columns: columns, group: Int(kernels.row.pointee.record_tokens))
+      case CK_INPUT_RECORDS, CK_INPUT_WIDE_RECORDS:
+        let group = Int(kernels.row.pointee.record_tokens)
+        makeRecords(x, tokens: tokens, columns: columns, group: group, isWide: input == CK_INPUT_WIDE_RECORDS)
       case CK_INPUT_TILES: makeTiles(x, tokens: tokens, columns: columns)
       default: pack(x, tokens: tokens, columns: columns)
       }
@@ -236,7 +237,10 @@ package struct Products: @unchecked Sendable {
   }
 
   /// Groups of tokens in pieces of columns, so that a few tokens of long rows keep all threads busy too.
-  private func makeRecords(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, group: Int) {
+  private func makeRecords(
+    _ x: UnsafePointer<Float>, tokens: Int, columns: Int, group: Int, isWide: Bool = false
+  ) {
+    let make = isWide ? kernels.row.pointee.make_wide_records : kernels.row.pointee.make_records
     let piece = 1024
     let pieces = (columns + piece - 1) / piece
     let words = group * Int(CK_RECORD_WORDS)
@@ -245,7 +249,7 @@ package struct Products: @unchecked Sendable {
       packed.withMemoryRebound(to: Int32.self, capacity: 1) { records in
         for item in items {
           let (own, start) = (item / pieces, item % pieces * piece)
-          kernels.row.pointee.make_records(
+          make?(
             x + own * group * columns + start, Int64(columns), Int64(tokens - own * group),
             Int64(min(piece, columns - start)), Int64(group), records + (own * columns + start) / 32 * words, 0, 1)
         }

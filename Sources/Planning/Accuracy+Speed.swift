@@ -7,23 +7,14 @@ extension PlanningSession {
   static func table(_ validations: [CrossValidation]) -> [AccuracyRow] {
     let rows = validations.flatMap(\.rows).filter { $0.observation.setAside == nil }
     let engines = Set(rows.map(\.observation.engine))
-    return cells.flatMap { quantity, kind in
-      let own = rows.filter { $0.observation.quantity == quantity && $0.observation.kind == kind }
-      let single = Engine.allCases.filter(engines.contains).compactMap { engine in
-        row(engine.rawValue, quantity, kind, own.filter { $0.observation.engine == engine })
+    return cells.flatMap { quantity, scope in
+      let own = own(rows, quantity, scope)
+      // By engine where one kind of device is meant.
+      let single = Engine.allCases.filter { scope.kinds.count == 1 && engines.contains($0) }.compactMap { engine in
+        row(engine.rawValue, quantity, scope, own.filter { $0.observation.engine == engine })
       }
-      return single + [row("all", quantity, kind, own)].compactMap { $0 }
-        + (kind == .unified ? [oneDevice(rows.filter { $0.observation.quantity == quantity })].compactMap { $0 } : [])
+      return single + [row("all", quantity, scope, own)].compactMap { $0 }
     }
-  }
-
-  /// Cards alone and devices with unified memory together: what plays a part where a single device computes.
-  private static func oneDevice(_ rows: [CrossValidation.Row]) -> AccuracyRow? {
-    let own = rows.filter { [.gpu, .unified].contains($0.observation.kind) }
-    // Nothing new where one of both has no rows.
-    guard let quantity = own.first?.observation.quantity, Set(own.map(\.observation.kind)).count > 1 else { return nil }
-    return AccuracyRow(
-      engine: "all", deviceClass: "gpu or unified", quantity: quantity.rawValue, own.map(\.accuracyCase))
   }
 
   /// What was set aside, by reason, and the scores with it.
@@ -34,19 +25,22 @@ extension PlanningSession {
       reasons: reasons.sorted { $0.key < $1.key }.map {
         UnusedFigures("speed", LeftOut(reason: $0.key, count: $0.value.count))
       },
-      rows: cells.compactMap { quantity, kind in
-        row("all", quantity, kind, rows.filter { $0.observation.quantity == quantity && $0.observation.kind == kind })
-      })
+      rows: cells.compactMap { quantity, scope in row("all", quantity, scope, own(rows, quantity, scope)) })
   }
 
-  private static var cells: [(SpeedObservation.Quantity, DeviceKind)] {
-    SpeedObservation.Quantity.allCases.flatMap { quantity in DeviceKind.allCases.map { (quantity, $0) } }
+  private static var cells: [(SpeedObservation.Quantity, DeviceScope)] {
+    SpeedObservation.Quantity.allCases.flatMap { quantity in DeviceScope.all.map { (quantity, $0) } }
+  }
+
+  private static func own(
+    _ rows: [CrossValidation.Row], _ quantity: SpeedObservation.Quantity, _ scope: DeviceScope
+  ) -> [CrossValidation.Row] {
+    scope.own(rows.filter { $0.observation.quantity == quantity }) { $0.observation.kind }
   }
 
   private static func row(
-    _ engine: String, _ quantity: SpeedObservation.Quantity, _ kind: DeviceKind, _ rows: [CrossValidation.Row]
+    _ engine: String, _ quantity: SpeedObservation.Quantity, _ scope: DeviceScope, _ rows: [CrossValidation.Row]
   ) -> AccuracyRow? {
-    AccuracyRow(
-      engine: engine, deviceClass: kind.rawValue, quantity: quantity.rawValue, rows.map(\.accuracyCase))
+    AccuracyRow(engine: engine, deviceClass: scope.name, quantity: quantity.rawValue, rows.map(\.accuracyCase))
   }
 }

@@ -48,16 +48,11 @@ extension PlanningSession {
 
   /// Refits every group of engines without each machine in turn and holds the predictions against what was measured.
   package func accuracy() throws -> AccuracyAnswer {
-    let builder = try ObservationBuilder(models: models(), machines: machines())
-    let speeds = try SpeedTable.contents(library)
-    let (observations, unused) = builder.observations(speeds.rows)
+    let (validations, unused) = try speedValidations()
     let memories = try memoryObservations()
     let memoryValidation = MemoryValidation(memories.observations)
     let powers = try powerValidation()
     let qualities = try qualityValidations()
-    let groups = Dictionary(grouping: observations) { EngineGroup($0.engine, $0.kind) }
-    let present = EngineGroup.allCases.filter { groups[$0] != nil }
-    let validations = Fitting.parallel(present.count) { CrossValidation(present[$0], groups[present[$0]] ?? []) }
     let efficiencies = EngineEfficiencies(
       groups: Dictionary(uniqueKeysWithValues: validations.map { ($0.group, EngineEfficiencies.Group($0)) }))
     return AccuracyAnswer(
@@ -66,13 +61,26 @@ extension PlanningSession {
       efficiencies: efficiencies,
       validations: validations,
       setAside: Self.doubted(validations),
-      unused: (speeds.leftOut + unused).map { UnusedFigures("speed", $0) } + memories.unused
+      unused: unused.map { UnusedFigures("speed", $0) } + memories.unused
         + powers.unused
         + [
           UnusedFigures(
             "loss", LeftOut(reason: "variant that one model alone has figures of", count: qualities.alone))
         ], memories: memories.observations, powers: powers.validation,
       margins: ErrorMargins(memoryValidation, powers.validation))
+  }
+
+  /// Every group of engines on all its published speeds, and those that could not be used.
+  func speedValidations() throws -> (validations: [CrossValidation], unused: [LeftOut]) {
+    let speeds = try SpeedTable.contents(library)
+    let builder = try ObservationBuilder(models: models(), machines: machines())
+    let (observations, unused) = builder.observations(speeds.rows)
+    let groups = Dictionary(grouping: observations) { EngineGroup($0.engine, $0.kind) }
+    let present = EngineGroup.allCases.filter { groups[$0] != nil }
+    return (
+      Fitting.parallel(present.count) { CrossValidation(present[$0], groups[present[$0]] ?? []) },
+      speeds.leftOut + unused
+    )
   }
 }
 

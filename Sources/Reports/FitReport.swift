@@ -84,8 +84,10 @@ package struct FitReport: Sendable {
       ]
     } else {
       let processor = platform.machine.processor
+      let assumed = processor.coreAssumption.map { " assumed: \($0)" } ?? ""
+      let cores = "\(processor.coreCount)\(assumed), \(platform.threads) used"
       facts += [
-        ("Processor", platform.machine.name), ("Cores", "\(processor.coreCount), \(platform.threads) used"),
+        ("Processor", platform.machine.name), ("Cores", cores),
         ("Instruction sets used", processor.instructionSets.filter(\.isWorthUsing).map(\.name).joined(separator: ", ")),
       ]
     }

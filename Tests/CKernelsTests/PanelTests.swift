@@ -53,6 +53,42 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
     }
   }
 
+  @Test(arguments: [1, 4, 6], [1, 2, 7])
+  func `wide records have one scale for 256 columns, which their sums lack`(group: Int, tokens: Int) {
+    let columns = 512
+    let x = vector(tokens * columns, seed: 4)
+    for kernels in supportedRows() where kernels.row.pointee.make_wide_records != nil {
+      let records = Records(
+        x, tokens: tokens, columns: columns, group: group, row: kernels.row, form: CK_INPUT_WIDE_RECORDS)
+      for token in 0..<tokens {
+        for block in 0..<columns / 32 {
+          let first = token * columns + block / 8 * 256
+          let step = records.float(token, block, 0)
+          #expect(step == (x[first..<first + 256].map(\.magnitude).max() ?? 0) / 127)
+          for k in block * 32..<block * 32 + 32 {
+            let error = abs(records.value(token, k) - Double(x[token * columns + k]))
+            #expect(error <= Double(step) * (0.5 + 127 * 0x1p-21))
+          }
+          let q = (0..<32).map { records.code(token, block, $0) }
+          let sums = [q.reduce(0, +), q.prefix(16).reduce(0, +), q.suffix(16).reduce(0, +)]
+          for (line, sum) in zip(1..., sums) { #expect(records.float(token, block, line) == Float(sum)) }
+          for (line, sum) in zip(4..., sums) { #expect(records.word(token, block, line) == -128 * Int32(sum)) }
+        }
+      }
+      #expect(records.paddingIsZero, "\(kernels.name)")
+    }
+  }
+
+  @Test func `many vectors read wide records only where the blocks are as wide and the kernels multiply by them`() {
+    let portable = ck_kernels_for(CK_PORTABLE)
+    #expect(ck_many_input(portable, Int32(CK_Q4_K.rawValue), 512) == CK_INPUT_RECORDS)
+    #expect(ck_many_input(portable, Int32(CK_F16.rawValue), 512) == CK_INPUT_F32)
+    guard let vnni = ck_kernels_for(CK_AVX512_VNNI) else { return }
+    #expect(ck_many_input(vnni, Int32(CK_Q4_K.rawValue), 512) == CK_INPUT_WIDE_RECORDS)
+    #expect(ck_many_input(vnni, Int32(CK_Q4_0.rawValue), 512) == CK_INPUT_RECORDS)
+    #expect(ck_many_input(ck_kernels_for(CK_AMX), Int32(CK_Q4_K.rawValue), 512) == CK_INPUT_TILES)
+  }
+
   @Test(arguments: panelTypes, [1, 2, 3, 7])
   func `a vector times a panel equals the sum in doubles within its rounding`(type: Int32, blocks: Int) {
     let matrix = PanelMatrix(type: type, rows: 48, columns: blocks * max(Int(ck_block_elements(type)), 32))
@@ -82,8 +118,10 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
     let x = vector(tokens * columns, seed: 7)
     for kernels in supportedRows() {
       let row = kernels.row
+      let wide = row.pointee.make_wide_records != nil && ck_block_elements(type) == 256
       let records = Records(
-        x, tokens: tokens, columns: columns, group: Int(row.pointee.record_tokens), row: row)
+        x, tokens: tokens, columns: columns, group: Int(row.pointee.record_tokens), row: row,
+        form: wide ? CK_INPUT_WIDE_RECORDS : CK_INPUT_RECORDS)
       let groups = (Int64(tokens) + row.pointee.token_group - 1) / row.pointee.token_group
       var packed = [Float](repeating: 0, count: ck_packed_bytes(row, Int64(tokens), Int64(columns)) / 4)
       row.pointee.pack(x, Int64(columns), Int64(tokens), Int64(columns), &packed, 0, groups)
@@ -154,13 +192,17 @@ private final class Records {
   private let blocks: Int
   private let group: Int
 
-  init(_ x: [Float], tokens: Int, columns: Int, group: Int, row: UnsafePointer<ck_kernels>) {
+  init(
+    _ x: [Float], tokens: Int, columns: Int, group: Int, row: UnsafePointer<ck_kernels>,
+    form: ck_input = CK_INPUT_RECORDS
+  ) {
     self.tokens = tokens
     self.group = group
     blocks = columns / 32
     words = .allocate(capacity: ck_record_bytes(Int64(group), Int64(tokens), Int64(columns)) / 4)
     words.initialize(repeating: 99)
-    row.pointee.make_records(
+    let make = form == CK_INPUT_WIDE_RECORDS ? row.pointee.make_wide_records : row.pointee.make_records
+    make?(
       x, Int64(columns), Int64(tokens), Int64(columns), Int64(group), words.baseAddress, 0,
       Int64((tokens + group - 1) / group))
   }

@@ -49,6 +49,20 @@ import Testing
     #expect(small.fits == false)
   }
 
+  @Test(arguments: [
+    ("RTX 3060 12GB + RTX 3090", "memory of GeForce RTX 3090 and GeForce RTX 3060 12GB"),
+    ("2x RTX 3090 + RTX 3060 12GB", "memory of 2 × GeForce RTX 3090 and GeForce RTX 3060 12GB"),
+    ("2x RTX 3090", "memory of 2 devices of GeForce RTX 3090"),
+    (
+      "RTX 3090 + RTX 3060 12GB + RTX 4090",
+      "memory of GeForce RTX 4090, GeForce RTX 3090 and GeForce RTX 3060 12GB"
+    ),
+  ])
+  func `memory of several devices is told by their kinds and how many there are`(machine: String, label: String) throws
+  {
+    #expect(Platform(try Self.catalogue.get().machine(described: machine).profile).capacity.label == label)
+  }
+
   @Test func `what one device holds stays on the faster one`() throws {
     let alone = try Self.estimate("Meta-Llama-3-8B", "q4_k_m", on: "RTX 3090")
     let both = try Self.estimate("Meta-Llama-3-8B", "q4_k_m", on: "RTX 3060 12GB + RTX 3090")

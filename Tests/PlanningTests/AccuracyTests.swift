@@ -58,4 +58,35 @@ import Testing
       #expect(AccuracyRow.quantile(errors, 0.5) <= 0.25)
     }
   }
+
+  @Test func `coverage of memory and energy is told as by rows alike, and by class as in the table`() throws {
+    try Fixture.withSession { session, _ in
+      let memories = MemoryValidation(try session.memoryObservations().observations)
+      let powers = try session.powerValidation().validation
+      let cases = [memories.cases.map(\.accuracy), powers.rows.map(\.accuracyCase)]
+      for (rows, cases) in zip([PlanningSession.coverage(memories), PlanningSession.coverage(powers)], cases) {
+        for row in rows {
+          #expect(row.byRule[.rows] == row.coverage, "\(row.deviceClass)")
+          #expect(row.machines.reduce(0) { $0 + $1.count } == row.count)
+        }
+        let all = try #require(rows.last)
+        #expect(all.count == cases.count && all.count == rows.dropLast().reduce(0) { $0 + $1.count })
+        #expect(abs(all.coverage * Double(all.count) - Double(cases.count { $0.isInside })) < 1e-6)
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("all", "gpu or unified", "decode", true), ("all", "processor", "decode", true),
+    ("llama.cpp", "processor", "decode", false), ("all", "all devices", "decode", false),
+    ("all", "all devices", "prefill", true), ("all", "gpu", "prefill", false), ("all", "all", "memory", true),
+    ("vllm", "all", "memory", false), ("all", "all", "energy", true), ("–", "all", "loss", true),
+  ])
+  func `one row stands for each quantity, two for decoding`(
+    engine: String, device: String, quantity: String, stands: Bool
+  ) throws {
+    let one = AccuracyRow.Case(machine: "one", error: 0, isInside: true, width: 1)
+    let row = try #require(AccuracyRow(engine: engine, deviceClass: device, quantity: quantity, [one]))
+    #expect(row.standsForQuantity == stands)
+  }
 }

@@ -25,7 +25,8 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """What one file of rounds is about; kernels are ours, by name, or 'best', on weights repacked or as mapped."""
+    """What one file of rounds is about; kernels are ours, by name, or 'best', on weights repacked or as mapped, beside
+    the installed build of llama.cpp or one with a name."""
 
     model: str
     format: str
@@ -33,10 +34,11 @@ class Part:
     case: Case
     kernels: str
     mapped: bool = False
+    beside: str = ""
 
     def path(self, folder):
-        layout = "-mapped" if self.mapped else ""
-        return folder / f"{self.model}-{self.format}-{self.threads}t-{self.case}-{self.kernels}{layout}.json"
+        suffix = ("-mapped" if self.mapped else "") + (f"-beside-{self.beside}" if self.beside else "")
+        return folder / f"{self.model}-{self.format}-{self.threads}t-{self.case}-{self.kernels}{suffix}.json"
 
 
 class Folder:
@@ -76,7 +78,7 @@ class Folder:
 def _description(part):
     return {
         "model": part.model, "format": part.format, "threads": part.threads, "case": str(part.case),
-        "kernels": part.kernels, "mapped": part.mapped}
+        "kernels": part.kernels, "mapped": part.mapped, "beside": part.beside}
 
 
 def interval(values):

@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,12 @@ import time
 
 def is_installed():
     return importlib.util.find_spec("llama_cpp") is not None
+
+
+def use(folder):
+    """Another build than the installed one, here and in the processes that measure."""
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = str(folder)
 
 
 def version():

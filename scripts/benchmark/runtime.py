@@ -32,6 +32,13 @@ FORMATS = "f16,bf16,q8_0,q4_0,q4_k_m,iq4_nl,q5_k_m,q6_k,q3_k,q2_k"
 EXIT_MISSING = 3
 
 
+def build(text):
+    name, _, folder = text.partition("=")
+    if not name or not (pathlib.Path(folder) / "llama_cpp").is_dir():
+        raise argparse.ArgumentTypeError(f"'{text}' is no NAME=FOLDER with llama_cpp in the folder")
+    return name, pathlib.Path(folder).resolve()
+
+
 def arguments(words):
     parser = argparse.ArgumentParser(
         prog="scripts/bench runtime", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -43,6 +50,8 @@ def arguments(words):
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--kernels", default="best", help="of ours: a set by name")
     parser.add_argument("--mapped", action="store_true", help="ours multiplies by the mapped file, not a repacked copy")
+    parser.add_argument("--beside", metavar="NAME=FOLDER", type=build, default=("", None),
+                        help="another build of llama-cpp-python, made by pip install --target FOLDER")
     parser.add_argument("--files", type=pathlib.Path, help="folder to keep the files in (default: none is kept)")
     parser.add_argument("--parts", type=pathlib.Path, help="folder to keep the rounds in and to go on from")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after so long")
@@ -51,6 +60,8 @@ def arguments(words):
     parser.add_argument("--no-build", dest="build", action="store_false")
     parser.add_argument("--output", type=pathlib.Path, help="folder of the report")
     options = parser.parse_args(words)
+    if options.beside[1]:
+        rival.use(options.beside[1])
     options.models, options.formats = options.models.split(","), options.formats.split(",")
     options.threads = [int(text) for text in options.threads.split(",")]
     options.cases = [parts.Case.parse(text) for text in options.cases.split(",")]
@@ -115,7 +126,7 @@ def measure(run, options, folder, files):
         folder.raise_limits(read_rates(run))
     for model, name in itertools.product(options.models, options.formats):
         wanted = [
-            parts.Part(model, name, threads, case, options.kernels, options.mapped)
+            parts.Part(model, name, threads, case, options.kernels, options.mapped, options.beside[0])
             for threads in options.threads for case in options.cases
         ]
         if all(len(folder.read(part)["rounds"]) >= options.rounds for part in wanted):
@@ -144,6 +155,8 @@ def rows_of(record, limits):
         label += f" ({record['kernels']})"
     if record.get("mapped"):
         label += ", mapped"
+    if record.get("beside"):
+        label += f", llama.cpp {record['beside']}"
 
     def row(what, key, text, ratio, of_limit="–", other=None):
         mine, them = ([r[side][k] for r in rounds] for side, k in (("ours", key), ("theirs", other or key)))

@@ -41,7 +41,8 @@ typedef struct {
 } ck_activations;
 
 enum ck_input {
-  CK_INPUT_F32 = 0, CK_INPUT_BLOCKS_32 = 1, CK_INPUT_BLOCKS_256 = 2, CK_INPUT_RECORDS = 3, CK_INPUT_TILES = 4
+  CK_INPUT_F32 = 0, CK_INPUT_BLOCKS_32 = 1, CK_INPUT_BLOCKS_256 = 2, CK_INPUT_RECORDS = 3, CK_INPUT_TILES = 4,
+  CK_INPUT_WIDE_RECORDS = 5
 };
 
 // Blocks to floats; elements is a multiple of the format's block.
@@ -105,6 +106,7 @@ enum { CK_PANEL_ROWS = 16 };
 // What the panels of integer formats multiply with: records of 32 columns for a group of T tokens, each line T words.
 //   d, d·Σq, d·Σq of either half (floats); −128·Σq, the same of either half, then 8 times four 8-bit values q.
 // x ≈ q · d. A group beyond the last token is zero. Formats of floats take the input as it is.
+// Wide records have one d for 256 columns, which their sums lack: d, Σq, Σq of either half (floats), and the rest alike.
 enum { CK_RECORD_WORDS = 15 };
 
 // y[token][row] for row in begin..<end, multiples of sixteen, from panels of `type`.
@@ -134,10 +136,14 @@ typedef struct {
                int64_t last_group);
   void (*gemm)(const ck_gemm *job, int64_t begin, int64_t end);
 
-  // Products over panels: of one token (records of groups of one), of many (records of groups of record_tokens).
+  // Products over panels: of one token (records of groups of one), of many (what ck_many_input says, records of groups
+  // of record_tokens).
   int64_t record_tokens;
   void (*make_records)(const float *x, int64_t stride, int64_t tokens, int64_t columns, int64_t group_tokens,
                        int32_t *records, int64_t first_group, int64_t last_group);
+  // Columns are a multiple of 256. Null for a set that multiplies by records of 32 columns alone.
+  void (*make_wide_records)(const float *x, int64_t stride, int64_t tokens, int64_t columns, int64_t group_tokens,
+                            int32_t *records, int64_t first_group, int64_t last_group);
   void (*panel_matvec)(const ck_panel_job *job, int64_t begin, int64_t end);
   void (*panel_gemm)(const ck_panel_job *job, int64_t begin, int64_t end);
   // Of a few tokens, each with the sums of one token alone: records of groups of ck_few_group(tokens), for formats of
@@ -218,6 +224,8 @@ int64_t ck_few_group(int64_t tokens);
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns);
 // Whether rows of so many columns of the type are multiplied by tiles, and the size of their input.
 int ck_takes_tiles(const ck_kernels *kernels, int type, int64_t columns);
+// What panel_gemm, or for tiles panel_tiles, reads of rows of so many columns.
+enum ck_input ck_many_input(const ck_kernels *kernels, int type, int64_t columns);
 size_t ck_tile_bytes(int64_t tokens, int64_t columns);
 
 // Multiplies and adds 8-bit integers in registers; operations is 0 for a row without such instructions. Gives their sum.

@@ -56,7 +56,7 @@ package struct EnergyModel: Sendable {
   ///   - working: of these, how many work at the same time.
   ///   - margin: of the power, a factor either way; a factor of two where nobody knows.
   package init(devices: [Accelerator], used: Int, working: Int, margin: Double? = nil) {
-    self.margin = margin ?? ErrorTable.unknown.high
+    self.margin = margin ?? IntervalRule.unknown.high
     let facts = devices.map(Self.facts)
     let (held, rest) = (facts.prefix(max(1, used)), facts.dropFirst(max(1, used)))
     let known = held.compactMap { $0 }
@@ -90,12 +90,15 @@ package struct EnergyModel: Sendable {
   ///   - threads: busy cores.
   ///   - margin: of the power, a factor either way; a factor of two where nobody knows.
   package init(processor machine: HardwareProfile, threads: Int, margin: Double? = nil) {
-    self.margin = margin ?? ErrorTable.unknown.high
+    let margin = margin ?? IntervalRule.unknown.high
     guard let limit = machine.power.thermalDesign.value else {
       figures = .cores(threads)
-      source = "\(threads) cores × 5 W, from small machines at the wall; no counter"
+      let assumed = machine.processor.coreAssumption.map { "\($0), " } ?? ""
+      self.margin = assumed.isEmpty ? margin : max(margin, 1 / AssumedCores.range.lowerBound)
+      source = "\(threads) cores × 5 W, \(assumed)from small machines at the wall; no counter"
       return
     }
+    self.margin = margin
     // A part of the cores takes its part of the package.
     let share = min(1, Double(threads) / Double(max(1, machine.processor.coreCount)))
     figures = .device(

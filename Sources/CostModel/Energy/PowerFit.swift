@@ -120,7 +120,20 @@ package struct PowerValidation: Sendable {
       }
     }
     rows = zip(observations, watts).map { observation, watts in
-      Row(observation: observation, watts: watts, interval: intervals[observation.machine] ?? ErrorTable.unknown)
+      Row(observation: observation, watts: watts, interval: intervals[observation.machine] ?? IntervalRule.unknown)
+    }
+  }
+}
+
+extension PowerValidation {
+  /// Of each row whether the interval that a rule makes of the other machines' errors holds it.
+  package func areInside(by rule: IntervalRule) -> [Bool] {
+    var intervals: [String: ErrorInterval] = [:]
+    return rows.map { row in
+      let machine = row.observation.machine
+      let interval = intervals[machine] ?? errors.interval([Self.marginClass], without: machine, by: rule)
+      intervals[machine] = interval
+      return interval.contains(measured: row.observation.watts, predicted: row.watts)
     }
   }
 }

@@ -75,4 +75,16 @@ package struct MemoryValidation: Sendable {
       return observation.accuracyCase(margin: margin).map { (observation, $0) }
     }
   }
+
+  /// Of each case whether the interval that a rule makes of the other models' errors holds it.
+  package func areInside(by rule: IntervalRule) -> [Bool] {
+    var intervals: [[String]: ErrorInterval] = [:]
+    return cases.map { observation, _ in
+      let classes = observation.component.marginClasses(observation.engine)
+      let key = classes + [observation.model]
+      let interval = intervals[key] ?? errors.interval(classes, without: observation.model, by: rule)
+      intervals[key] = interval
+      return observation.isInside(interval)
+    }
+  }
 }

@@ -44,16 +44,30 @@ package struct Capacity: Sendable, Equatable {
   package init(devices: [Accelerator]) {
     let parts = devices.map { $0.memoryFree.value == nil ? $0.memoryTotal : $0.memoryFree }
     usable = parts.dropFirst().reduce(parts.first ?? .unknown(reason: "no device")) { $0 + $1 }
-    var names: [String] = []
-    for device in devices where !names.contains(device.name) { names.append(device.name) }
-    let name = names.isEmpty ? "no device" : names.joined(separator: " and ")
-    label = devices.count > 1 ? "memory of \(devices.count) devices of \(name)" : "memory of \(name)"
+    label = "memory of \(Self.names(devices))"
     if let first = devices.first, first.hasUnifiedMemory, first.vendor == "Apple" {
       usable = usable.map {
         $0 * ($0 <= Self.wiredShare.boundary ? Self.wiredShare.small : Self.wiredShare.large)
       }
       label += ", as far as the system lets the graphics unit have it"
     }
+  }
+
+  /// `2 devices of A` where all bear one name, else `2 × A and B`.
+  private static func names(_ devices: [Accelerator]) -> String {
+    var kinds: [(name: String, count: Int)] = []
+    for device in devices {
+      if let index = kinds.firstIndex(where: { $0.name == device.name }) {
+        kinds[index].count += 1
+      } else {
+        kinds.append((device.name, 1))
+      }
+    }
+    guard kinds.count > 1 else {
+      return kinds.first.map { $0.count > 1 ? "\($0.count) devices of \($0.name)" : $0.name } ?? "no device"
+    }
+    let told = kinds.map { $0.count > 1 ? "\($0.count) × \($0.name)" : $0.name }
+    return told.dropLast().joined(separator: ", ") + " and " + told[told.count - 1]
   }
 
   /// Whether `needed` fits; nil when the capacity is unknown.

@@ -83,8 +83,18 @@ package struct MemoryObservation: Sendable {
     let ratio = measured.magnitude
     return AccuracyRow.Case(
       machine: model, error: abs(value.magnitude / ratio - 1),
-      isInside: ratio >= low.magnitude * (1 - Self.digits) && ratio <= high.magnitude * (1 + Self.digits),
+      isInside: isInside(ErrorInterval(low: 1 / margin, high: margin)),
       width: high.magnitude / max(1, low.magnitude),
       ruleError: component == .total ? abs(1.2 * weights.magnitude / ratio - 1) : nil)
+  }
+
+  /// Whether the rules' own interval holds it, widened to one of errors.
+  func isInside(_ interval: ErrorInterval) -> Bool {
+    let predicted = self.predicted
+    guard let value = predicted.value?.magnitude, let low = predicted.low?.magnitude,
+      let high = predicted.high?.magnitude
+    else { return false }
+    let ends = (low: min(low, value * interval.low), high: max(high, value * interval.high))
+    return measured.magnitude >= ends.low * (1 - Self.digits) && measured.magnitude <= ends.high * (1 + Self.digits)
   }
 }

@@ -12,12 +12,14 @@ package struct FittedSpeed: SpeedModel {
   private let errors: EngineEfficiencies.Group
   private let classKey: String
   private let kind: DeviceKind
-  /// How many times longer a processor's reads may take, where pages lie on other nodes.
-  private let remoteFactor: Double
+  /// What a processor may come down and up to, of whose cores and pages nobody tells.
+  private let slowest: DeviceRates
+  private let fastest: DeviceRates
 
   private init(
     _ engine: Engine, _ kind: DeviceKind, _ efficiencies: EngineEfficiencies, name: String, origin: String,
-    remoteFactor: Double = 1, rates: (EngineEfficiencies.Group, EngineGroup) -> DeviceRates
+    bounds: (slowest: DeviceRates, fastest: DeviceRates)? = nil,
+    rates: (EngineEfficiencies.Group, EngineGroup) -> DeviceRates
   ) throws(NoSpeed) {
     guard let key = EngineGroup(engine, kind), let group = efficiencies.groups[key] else {
       throw NoSpeed("no published speeds of \(engine.rawValue) are at hand")
@@ -29,7 +31,8 @@ package struct FittedSpeed: SpeedModel {
     self.rates = rates
     efficiency = group.classes[classKey]
     errors = group
-    self.remoteFactor = remoteFactor
+    slowest = bounds?.slowest ?? rates
+    fastest = bounds?.fastest ?? rates
     source =
       "\(origin) of \(name) × efficiencies of \(engine.rawValue) fitted to \(group.rows) published speeds on "
       + "\(group.machines) machines; 90 % interval from machines left out of the fit"
@@ -57,13 +60,15 @@ package struct FittedSpeed: SpeedModel {
     let known = DeviceRates(
       machine.processor, vendor: machine.processor.vendor, threads: threads,
       bandwidth: measured ?? reach.bandwidth(of: peak))
+    let assumed = machine.processor.coreAssumption.map { "\(machine.processor.coreCount) cores assumed, \($0); " } ?? ""
     let origin =
       measured == nil
-      ? "\(reach.sentence(of: peak).map { "\($0); " } ?? "")vendor's figures"
+      ? "\(assumed)\(reach.sentence(of: peak).map { "\($0); " } ?? "")vendor's figures"
       : "bandwidth measured here and vendor's rates"
     try self.init(
       engine, .processor, efficiencies, name: machine.name, origin: origin,
-      remoteFactor: measured == nil ? reach.remoteFactor : 1
+      // Whoever measured told nothing of where pages lie on several nodes.
+      bounds: measured == nil ? Self.bounds(machine, threads, peak) : nil
     ) { group, key in
       guard measured != nil else { return known }
       // What was measured is what is achieved: the fitted share must not be taken from it again.
@@ -71,6 +76,24 @@ package struct FittedSpeed: SpeedModel {
       rates.bandwidth /= group.classes[key.classKey(engine, known.deviceClass)][.bandwidthShare]
       return rates
     }
+  }
+
+  /// The rates with the fewest and the most cores that a processor may have, its pages spread or near.
+  private static func bounds(
+    _ machine: HardwareProfile, _ threads: Int, _ peak: Double
+  ) -> (slowest: DeviceRates, fastest: DeviceRates) {
+    func rates(_ share: Double, pagesAreSpread: Bool) -> DeviceRates {
+      var machine = machine
+      let stated = machine.processor.coreCount
+      machine.processor.coreCount = max(1, Int((Double(stated) * share).rounded()))
+      let threads = threads < stated ? threads : machine.processor.coreCount
+      let reach = ProcessorReach(machine, threads: threads)
+      return DeviceRates(
+        machine.processor, vendor: machine.processor.vendor, threads: threads,
+        bandwidth: reach.bandwidth(of: peak) / (pagesAreSpread ? reach.remoteFactor : 1))
+    }
+    let range = machine.processor.coreAssumption == nil ? 1...1 : AssumedCores.range
+    return (rates(range.lowerBound, pagesAreSpread: true), rates(range.upperBound, pagesAreSpread: false))
   }
 
   package func decodeStep(_ work: VariantWork, _ model: ModelWork) throws(NoSpeed) -> PhaseTime {
@@ -100,13 +123,13 @@ package struct FittedSpeed: SpeedModel {
     // Errors of several devices are those of their exchanges too, but for a link that nobody tells.
     let doubt = group?.link.errorDoubt ?? 1
     let exchanged = terms.transfer / max(terms.total, .leastNormalMagnitude)
-    // Whoever measured told nothing of where pages lie on several nodes.
-    var far = rates
-    far.bandwidth /= remoteFactor
-    let slower = remoteFactor > 1 ? efficiency.terms(pass, on: far).total / max(terms.total, .leastNormalMagnitude) : 1
+    func times(_ bound: DeviceRates) -> Double {
+      bound == rates ? 1 : efficiency.terms(pass, on: bound).total / max(terms.total, .leastNormalMagnitude)
+    }
     // The interval is of rates; a rate twice the predicted one is half the time.
     time.range = (
-      (1 - exchanged + exchanged / doubt) / interval.high, (1 - exchanged + exchanged * doubt) * slower / interval.low
+      (1 - exchanged + exchanged / doubt) * times(fastest) / interval.high,
+      (1 - exchanged + exchanged * doubt) * times(slowest) / interval.low
     )
     return time
   }

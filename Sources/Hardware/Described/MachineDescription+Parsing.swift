@@ -46,7 +46,8 @@ package enum MachineDescriptionError: ExplainedError, Equatable {
     "Write it like kind=gpu,memory=24GB,bandwidth=1008GB/s,fp16=165TFLOP/s,int8=330TOP/s,tdp=450W; "
       + "kinds: gpu, integrated-gpu, cpu; further keys: name, vendor, cores, sockets, devices, fp32, idle, memory-type, pcie "
       + "(4x16), peer-link (56GB/s, one way), host-memory, host-bandwidth, host-cores. A name of the catalogue takes such "
-      + "keys behind it, and 'nvlink': \"2x RTX 3090, nvlink, host-memory=64GB, host-bandwidth=50GB/s\". "
+      + "keys behind it, and 'nvlink': \"2x RTX 3090, nvlink, host-memory=64GB, host-bandwidth=50GB/s, "
+      + "host-cores=16\". "
       + "Unequal devices are joined by ' + ': \"RTX 3090 + RTX 3060\"."
   }
 

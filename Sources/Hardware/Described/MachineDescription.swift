@@ -51,9 +51,10 @@ package struct MachineDescription: Sendable, Equatable {
     let power = PowerFigures(
       thermalDesign: published(thermalDesign, "power limit"), idle: published(idle, "idle power"))
     guard computes == .cpu else { return deviceProfile(power) }
-    let processor = Processor(
+    var processor = Processor(
       architecture: "unknown", vendor: vendor, model: name, packageCount: sockets, dieCount: sockets,
-      coreCount: coreCount, processingUnitCount: coreCount, peaks: peaks(devices: 1))
+      coreCount: coreCount.count, processingUnitCount: coreCount.count, peaks: peaks(devices: 1))
+    processor.coreAssumption = coreCount.assumption
     let memory = MemorySystem(
       total: published(memory, "memory size"), available: .unknown(reason: "the machine is not at hand"),
       numaNodes: nodes, peakBandwidth: published(bandwidth, "memory bandwidth"), technology: memoryTechnology)
@@ -66,13 +67,29 @@ package struct MachineDescription: Sendable, Equatable {
     return (0..<sockets).map { index in
       NUMANode(
         index: index, capacity: published(memory.map { $0 / Double(sockets) }, "memory size"),
-        processingUnitCount: coreCount / sockets)
+        processingUnitCount: coreCount.count / sockets)
     }
   }
 
-  /// Cores as stated; else as many as its arithmetic rate needs at 128 GOP/s each (4 GHz × 32 operations).
-  private var coreCount: Int {
-    cores ?? float32.map { max(1, Int(($0.magnitude / 128e9).rounded())) } ?? 1
+  private var coreCount: (count: Int, assumption: String?) {
+    Self.coreCount(stated: cores, float32, bandwidth, sockets: sockets)
+  }
+
+  /// Cores as stated; else as many as the arithmetic rate needs at 128 GOP/s each (4 GHz × 32 operations), or as the memory
+  /// feeds in the usual machine.
+  private static func coreCount(
+    stated: Int?, _ float32: OperationRate?, _ bandwidth: Bandwidth?, sockets: Int = 1
+  ) -> (count: Int, assumption: String?) {
+    if let stated { return (max(1, stated), nil) }
+    if let float32 {
+      let count = Int((float32.magnitude / 128e9).rounded())
+      return (max(sockets, count), "one for each 128 GFLOP/s of 32-bit arithmetic")
+    }
+    guard let bandwidth else { return (sockets, "no figure to tell them by") }
+    return (
+      max(sockets, AssumedCores.count(on: bandwidth)),
+      "one for each \(AssumedCores.bandwidth) of memory bandwidth, as is usual"
+    )
   }
 
   private func deviceProfile(_ power: PowerFigures) -> HardwareProfile {
@@ -112,9 +129,11 @@ package struct MachineDescription: Sendable, Equatable {
   }
 
   private var hostProcessor: Processor {
-    let cores = max(1, hostCores ?? 1)
-    return Processor(
-      architecture: "unknown", packageCount: 1, dieCount: 1, coreCount: cores, processingUnitCount: cores)
+    let cores = Self.coreCount(stated: hostCores, nil, hostBandwidth)
+    var processor = Processor(
+      architecture: "unknown", packageCount: 1, dieCount: 1, coreCount: cores.count, processingUnitCount: cores.count)
+    processor.coreAssumption = cores.assumption
+    return processor
   }
 
   private func peaks(devices: Double) -> PeakRates {

@@ -7,6 +7,7 @@ extension Processor {
     .object(present: [
       ("architecture", .string(architecture)), ("vendor", JSON(vendor)), ("model", JSON(model)),
       ("packageCount", JSON(packageCount)), ("dieCount", JSON(dieCount)), ("coreCount", JSON(coreCount)),
+      ("coreAssumption", JSON(coreAssumption)),
       ("processingUnitCount", JSON(processingUnitCount)), ("usableThreads", JSON(usableThreads)),
       ("coreKinds", .array(coreKinds.map(\.json))), ("caches", .array(caches.map(\.json))),
       ("instructionSets", .array(instructionSets.map(\.json))), ("limits", limits.json), ("peaks", peaks.json),
@@ -20,6 +21,7 @@ extension Processor {
       dieCount: try reader.required("dieCount").int(atLeast: 1),
       coreCount: try reader.required("coreCount").int(atLeast: 1),
       processingUnitCount: try reader.required("processingUnitCount").int(atLeast: 1))
+    coreAssumption = try reader.optional("coreAssumption")?.string()
     for kind in try reader.list("coreKinds") { coreKinds.append(try CoreKind(reading: kind)) }
     for cache in try reader.list("caches") { caches.append(try CacheLevel(reading: cache)) }
     for set in try reader.list("instructionSets") { instructionSets.append(try InstructionSet(reading: set)) }

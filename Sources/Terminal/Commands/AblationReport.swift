@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
+import CostModel
 import JSONText
 import Planning
 import Quantities
 
-/// What each term of the time model and each part of the data is worth.
+/// What each term of the time model and each part of the data is worth, and how sure the coverage of the intervals is.
 struct AblationReport {
-  let rows: [AblationRow]
+  let answer: AblationAnswer
 
   func show(_ console: Console, json: Bool) {
-    guard !json else { return console.answer(command: "accuracy", [.init("ablation", .array(rows.map(\.json)))]) }
+    guard !json else {
+      return console.answer(
+        command: "accuracy",
+        [.init("ablation", .array(answer.rows.map(\.json))), .init("coverage", .array(answer.coverage.map(\.json)))])
+    }
     var table = TextTable([
       ("QUANTITY", .left), ("DEVICE", .left), ("CHANGE", .left), ("COUNT", .right), ("MEDIAN", .right), ("P90", .right),
     ])
-    for row in rows {
+    for row in answer.rows {
       table.append([
         StyledText(row.quantity), StyledText(row.deviceClass), StyledText(row.change), StyledText("\(row.count)"),
         StyledText(Self.percent(row.medianAbsoluteError)), StyledText(Self.percent(row.p90AbsoluteError)),
@@ -21,13 +26,14 @@ struct AblationReport {
     console.answer(table)
     console.answer([
       "", "Without a term everything is fitted again, each machine predicted without it.",
-      "Without rows only the score changes.",
+      "Without rows, or with those that other figures contradict, only the score changes.",
       "A factor of its own for each engine on each machine is what no estimate can know: what then remains is the shape of",
-      "the model; the difference to the first row is what is not known of the machines.",
+      "the model; the difference to the first row is what is not known of the machines.", "",
     ])
+    CoverageReport(rows: answer.coverage).show(console)
   }
 
-  private static func percent(_ value: Double) -> String { "\(QuantityFormat.fixed(value * 100, decimals: 1)) %" }
+  static func percent(_ value: Double) -> String { "\(QuantityFormat.fixed(value * 100, decimals: 1)) %" }
 }
 
 extension AblationRow {

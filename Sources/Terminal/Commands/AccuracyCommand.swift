@@ -29,13 +29,13 @@ struct AccuracyCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Also list every measurement of an engine with its prediction.", valueName: "engine"))
   var cases: String?
-  @Flag(help: "Instead score the speeds without each term of the model and without parts of the data.")
+  @Flag(help: "Instead score without each term of the model and parts of the data, and how sure the coverage is.")
   var ablation = false
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let console = common.console
-    if ablation { return try AblationReport(rows: common.session.ablation()).show(console, json: common.json) }
+    if ablation { return try AblationReport(answer: common.session.ablation()).show(console, json: common.json) }
     let answer = try common.session.accuracy()
     if coefficients {
       console.answer([JSON.object(answer.efficiencies.json).text(pretty: true)])
@@ -105,8 +105,9 @@ struct AccuracyCommand: ParsableCommand {
   }
 
   private func showNotes(_ answer: AccuracyAnswer, _ console: Console) {
+    console.answer([""] + Self.coverageSentences(answer.rows))
     console.answer([
-      "", "Each machine was predicted without it. Rule: 0.55 × bandwidth / size; of memory, 1.2 × weights.",
+      "Each machine was predicted without it. Rule: 0.55 × bandwidth / size; of memory, 1.2 × weights.",
       "WIDTH is the upper over the lower end of the intervals, which other machines alone decide.",
       "Several GPUs take the errors of other cards' several from five cards on, else those of one and of several together.",
       "Fewer than five machines tell how far errors reach, not to which side; one tells nothing: a factor of two at least.",
@@ -145,6 +146,20 @@ struct AccuracyCommand: ParsableCommand {
     return "memory \(memory.component.rawValue) \(memory.label): "
       + "\(QuantityFormat.fixed(predicted / 1_048_576, decimals: 0)) MiB for "
       + "\(QuantityFormat.fixed(memory.measured.magnitude / 1_048_576, decimals: 0)), \(error) %"
+  }
+
+  /// Whether nine in ten lie inside where rows stand for a whole quantity.
+  static func coverageSentences(_ rows: [AccuracyRow]) -> [String] {
+    let whole = rows.filter(\.standsForQuantity)
+    func names(_ rows: [AccuracyRow]) -> String {
+      rows.map { "\($0.quantity) \($0.deviceClass) (\(percent($0.intervalCoverage)))" }.joined(separator: ", ")
+    }
+    let inside = whole.filter { CoverageRow.wanted.contains($0.intervalCoverage) }
+    let outside = whole.filter { !CoverageRow.wanted.contains($0.intervalCoverage) }
+    let held = "Where a row stands for a whole quantity, 90 % intervals hold 85 to 95 %"
+    if outside.isEmpty { return ["\(held) everywhere: \(names(inside))."] }
+    return (inside.isEmpty ? [] : ["\(held) in \(names(inside))."])
+      + ["They hold more or less in \(names(outside)); --ablation tells whose rows."]
   }
 
   private static func percent(_ value: Double) -> String { "\(QuantityFormat.fixed(value * 100, decimals: 1)) %" }

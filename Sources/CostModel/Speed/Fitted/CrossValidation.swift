@@ -44,22 +44,39 @@ package struct CrossValidation: Sendable {
           quantity: observation.quantity, error: Logarithm.natural(observation.rate / predicted))
       })
     self.errors = errors
-    var intervals: [IntervalKey: ErrorInterval] = [:]
-    rows = zip(observations, predicted).map { observation, predicted in
-      let key = IntervalKey(
-        machine: observation.machine, classKey: observation.classKey, kind: observation.kind,
-        quantity: observation.quantity)
-      let interval =
-        intervals[key] ?? errors.interval(key.classKey, key.kind, key.quantity, without: key.machine)
-      intervals[key] = interval
-      return Row(observation: observation, predicted: predicted, interval: interval)
+    let intervals = errors.intervals(observations, by: .machines)
+    rows = observations.indices.map {
+      Row(observation: observations[$0], predicted: predicted[$0], interval: intervals[$0])
     }
   }
 
+  /// Of each row whether the interval that a rule makes of the other machines' errors holds it.
+  package func areInside(by rule: IntervalRule) -> [Bool] {
+    zip(rows, errors.intervals(rows.map(\.observation), by: rule)).map { row, interval in
+      interval.contains(measured: row.observation.rate, predicted: row.predicted)
+    }
+  }
+}
+
+extension ErrorTable {
   private struct IntervalKey: Hashable {
     var machine: String
     var classKey: String
     var kind: DeviceKind
     var quantity: SpeedObservation.Quantity
+  }
+
+  /// Of each observation the interval that the errors on other machines make.
+  fileprivate func intervals(_ observations: [SpeedObservation], by rule: IntervalRule) -> [ErrorInterval] {
+    var intervals: [IntervalKey: ErrorInterval] = [:]
+    return observations.map { observation in
+      let key = IntervalKey(
+        machine: observation.machine, classKey: observation.classKey, kind: observation.kind,
+        quantity: observation.quantity)
+      let interval =
+        intervals[key] ?? interval(key.classKey, key.kind, key.quantity, without: key.machine, by: rule)
+      intervals[key] = interval
+      return interval
+    }
   }
 }

@@ -26,7 +26,7 @@ package struct EngineEfficiencies: Sendable {
       // Where nobody measured several devices they take the interval of one.
       let kinds = kind == .gpus ? [kind, .gpu] : [kind]
       return kinds.lazy.flatMap { kind in [classKey, ""].map { IntervalKey($0, kind, quantity) } }
-        .compactMap { intervals[$0] }.first ?? ErrorTable.unknown
+        .compactMap { intervals[$0] }.first ?? IntervalRule.unknown
     }
   }
 
