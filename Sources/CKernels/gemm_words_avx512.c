@@ -145,8 +145,10 @@ static inline void prefetch_kept(const group_sums *kept) {
 
 static inline void keep(const float scales[TILE_ROWS], const float *steps, int is_first, __m512i sums[TILE_TOKENS][2],
                         group_sums *kept) {
+#pragma clang loop unroll(full)
   for (int part = 0; part < 2; part++) {
     __m512 scale = _mm512_loadu_ps(scales + part * HALF_TILE);
+#pragma clang loop unroll(full)
     for (int t = 0; t < TILE_TOKENS; t++) {
       float *spot = kept->rows[t] + part * HALF_TILE;
       __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(steps[t]));
@@ -166,18 +168,23 @@ static void store_kept(const ck_gemm *job, int64_t token, int64_t row, int64_t e
   }
 }
 
-static void load_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, word_scratch *scratch,
-                      word_tile *tile) {
-  for (int part = 0; part < 2; part++) {
-    float *half = scratch->floats + part * HALF_TILE;
-    load_half_tile(job, row + part * HALF_TILE, end, k, count, scratch->decoded, half);
-    fill_half(half, count, part, tile);
+static inline int64_t tiles_from(int64_t row, int64_t end) {
+  return (smaller(end - row, PANEL_ROWS) + TILE_ROWS - 1) / TILE_ROWS;
+}
+
+static void load_tiles(const ck_gemm *job, int64_t row, int64_t end, int64_t k, word_scratch *scratch) {
+  int64_t count = smaller(job->columns - k, DECODE_CHUNK);
+  for (int64_t half = 0; half < tiles_from(row, end) * 2; half++) {
+    float *floats = scratch->floats + half % 2 * HALF_TILE;
+    load_half_tile(job, row + half * HALF_TILE, end, k, count, scratch->decoded, floats);
+    fill_half(floats, count, (int)(half % 2), scratch->tiles + half / 2);
   }
 }
 
-// A chunk of a panel's rows times the tokens from `first` on.
-static void multiply_chunk(const ck_gemm *job, int64_t first, int64_t last, int64_t tiles, int64_t k, int64_t count,
+// A chunk of a panel's rows times the tokens first ..< last; after the last chunk sums go to y while others are multiplied.
+static void multiply_chunk(const ck_gemm *job, int64_t first, int64_t last, int64_t row, int64_t end, int64_t k,
                            word_scratch *scratch) {
+  int64_t count = smaller(job->columns - k, DECODE_CHUNK), tiles = tiles_from(row, end);
   int64_t group_words = (job->columns / 2 + (job->columns + DECODE_CHUNK - 1) / DECODE_CHUNK) * TILE_TOKENS;
   for (int64_t token = first; token < last; token += TILE_TOKENS) {
     const int32_t *words = job->words + token / TILE_TOKENS * group_words + k / DECODE_CHUNK * CHUNK_WORDS;
@@ -188,6 +195,7 @@ static void multiply_chunk(const ck_gemm *job, int64_t first, int64_t last, int6
       prefetch_kept(kept + i);
       multiply_words(scratch->tiles + i, words, count / 2, group_words, sums);
       keep(scratch->tiles[i].scales, (const float *)(words + count / 2 * TILE_TOKENS), k == 0, sums, kept + i);
+      if (k + count == job->columns) store_kept(job, token, row + i * TILE_ROWS, end, kept + i);
     }
   }
 }
@@ -197,15 +205,9 @@ void gemm_words_avx512(const ck_gemm *job, int64_t begin, int64_t end) {
   for (int64_t first = 0; first < job->tokens; first += KEPT_TOKENS) {
     int64_t last = smaller(first + KEPT_TOKENS, job->tokens);
     for (int64_t row = begin; row < end; row += PANEL_ROWS) {
-      int64_t tiles = (smaller(end - row, PANEL_ROWS) + TILE_ROWS - 1) / TILE_ROWS;
       for (int64_t k = 0; k < job->columns; k += DECODE_CHUNK) {
-        int64_t count = smaller(job->columns - k, DECODE_CHUNK);
-        for (int64_t i = 0; i < tiles; i++) load_tile(job, row + i * TILE_ROWS, end, k, count, scratch, scratch->tiles + i);
-        multiply_chunk(job, first, last, tiles, k, count, scratch);
-      }
-      for (int64_t token = first; token < last; token += TILE_TOKENS) {
-        const group_sums *kept = scratch->kept[(token - first) / TILE_TOKENS];
-        for (int64_t i = 0; i < tiles; i++) store_kept(job, token, row + i * TILE_ROWS, end, kept + i);
+        load_tiles(job, row, end, k, scratch);
+        multiply_chunk(job, first, last, row, end, k, scratch);
       }
     }
   }

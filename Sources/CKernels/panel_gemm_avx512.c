@@ -153,8 +153,10 @@ static inline void prefetch_kept(const group_sums *kept) {
 
 // Sums times the tokens' factors.
 static inline void keep(const int32_t *factors, int is_first, floats sums[TOKENS][2], group_sums *kept) {
+#pragma clang loop unroll(full)
   for (int t = 0; t < TOKENS; t++) {
     floats factor = broadcast_float(factors[t]);
+#pragma clang loop unroll(full)
     for (int side = 0; side < 2; side++) {
       float *spot = kept->rows[t] + side * 16;
       floats before = is_first ? _mm512_setzero_ps() : _mm512_load_ps(spot);
@@ -173,22 +175,25 @@ static void store_kept(const ck_panel_job *job, int64_t token, int64_t row, int6
   }
 }
 
-// A chunk of the rows times the tokens from `first` on.
-static void multiply_chunk(const ck_panel_job *job, int64_t first, int64_t last, int64_t tiles, int64_t k, int64_t groups,
+static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// A chunk of the rows times the tokens first ..< last; after the last chunk sums go to y while others are multiplied.
+static void multiply_chunk(const ck_panel_job *job, int64_t first, int64_t last, int64_t row, int64_t end, int64_t k,
                            panel_scratch *scratch) {
   enum { ONE = 0x3f800000 }; // as a float
   static const int32_t ones[TOKENS] = {ONE, ONE, ONE, ONE, ONE, ONE};
   int is_wide = ck_block_elements(job->type) == CHUNK;
-  int64_t records = job->columns / 32 * CK_RECORD_WORDS;
+  int64_t records = job->columns / 32 * CK_RECORD_WORDS, groups = smaller(job->columns - k, CHUNK) / 32;
   for (int64_t token = first; token < last; token += TOKENS) {
     const int32_t *record = (const int32_t *)job->input + token * records + k / 32 * CK_RECORD_WORDS * TOKENS;
     group_sums *kept = scratch->kept[(token - first) / TOKENS];
-    for (int64_t tile = 0; tile < tiles; tile++) {
+    for (int64_t tile = 0; tile < TILES && row + tile * TILE_ROWS < end; tile++) {
       floats sums[TOKENS][2];
       prefetch_kept(kept + tile);
       for (int t = 0; t < TOKENS; t++) sums[t][0] = sums[t][1] = _mm512_setzero_ps();
       multiply_tile(job, scratch->tiles + tile, record, groups, sums);
       keep(is_wide ? record : ones, k == 0, sums, kept + tile);
+      if (k + groups * 32 == job->columns) store_kept(job, token, row + tile * TILE_ROWS, end, kept + tile);
     }
   }
 }
@@ -202,23 +207,15 @@ static void unpack_rows(const ck_panel_job *job, int64_t row, int64_t end, int64
   }
 }
 
-static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 void panel_gemm_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
   if (ck_panel_input(job->type) == CK_INPUT_F32) return gemm_panels_avx512(job, begin, end);
   panel_scratch *scratch = job->scratch;
   for (int64_t first = 0; first < job->tokens; first += KEPT_TOKENS) {
     int64_t last = smaller(first + KEPT_TOKENS, job->tokens);
     for (int64_t row = begin; row < end; row += TILES * TILE_ROWS) {
-      int64_t tiles = (smaller(end - row, TILES * TILE_ROWS) + TILE_ROWS - 1) / TILE_ROWS;
       for (int64_t k = 0; k < job->columns; k += CHUNK) {
-        int64_t groups = smaller(job->columns - k, CHUNK) / 32;
-        unpack_rows(job, row, end, k, groups, scratch->tiles);
-        multiply_chunk(job, first, last, tiles, k, groups, scratch);
-      }
-      for (int64_t token = first; token < last; token += TOKENS) {
-        const group_sums *kept = scratch->kept[(token - first) / TOKENS];
-        for (int64_t tile = 0; tile < tiles; tile++) store_kept(job, token, row + tile * TILE_ROWS, end, kept + tile);
+        unpack_rows(job, row, end, k, smaller(job->columns - k, CHUNK) / 32, scratch->tiles);
+        multiply_chunk(job, first, last, row, end, k, scratch);
       }
     }
   }

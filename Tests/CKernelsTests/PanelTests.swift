@@ -118,25 +118,38 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
     let x = vector(tokens * columns, seed: 7)
     for kernels in supportedRows() {
       let row = kernels.row
-      let wide = row.pointee.make_wide_records != nil && ck_block_elements(type) == 256
-      let records = Records(
-        x, tokens: tokens, columns: columns, group: Int(row.pointee.record_tokens), row: row,
-        form: wide ? CK_INPUT_WIDE_RECORDS : CK_INPUT_RECORDS)
-      let floats = FloatInput(x, tokens: tokens, columns: columns, type: type, isInterleaved: true, row)
+      let input = ManyInput(x, tokens: tokens, columns: columns, matrix, row)
       var y = [Float](repeating: 777, count: tokens * 193)
-      let input = UnsafeRawPointer(matrix.readsFloats ? floats.words.baseAddress : records.words.baseAddress)
-      matrix.run(kernels, .many, input: input, tokens: tokens, into: &y, stride: 193, rows: 16..<192)
+      matrix.run(kernels, .many, input: input.address, tokens: tokens, into: &y, stride: 193, rows: 16..<192)
       for token in 0..<tokens {
-        let represented = (0..<columns).map {
-          matrix.readsFloats ? floats.value(token, $0) : records.value(token, $0)
-        }
+        let represented = (0..<columns).map { input.value(token, $0) }
         for row in [16, 29, 47, 48, 79, 111, 143, 144, 191] {
-          let exact = matrix.product(row: row, represented, inWords: matrix.readsFloats && floats.isInWords)
+          let exact = matrix.product(row: row, represented, inWords: input.isInWords)
           #expect(
             abs(Double(y[token * 193 + row]) - exact.sum) <= exact.bound,
             "\(kernels.name), token \(token), row \(row)")
         }
         #expect(y[token * 193 + 15] == 777 && y[token * 193 + 192] == 777, "\(kernels.name) wrote beside its rows")
+      }
+    }
+  }
+
+  @Test(arguments: [CK_F16, CK_Q4_0, CK_Q4_K, CK_Q3_K, CK_FP8].map { Int32($0.rawValue) })
+  func `more vectors than have their sums kept together equal the sums in doubles`(type: Int32) {
+    let (tokens, columns) = (525, 512)
+    let matrix = PanelMatrix(type: type, rows: 48, columns: columns)
+    let x = vector(tokens * columns, seed: 13)
+    for kernels in supportedRows() {
+      let input = ManyInput(x, tokens: tokens, columns: columns, matrix, kernels.row)
+      var y = [Float](repeating: 777, count: tokens * 49)
+      matrix.run(kernels, .many, input: input.address, tokens: tokens, into: &y, stride: 49, rows: 16..<48)
+      for token in [0, 1, 511, 515, 516, 517, 521, 522, 524] {
+        let represented = (0..<columns).map { input.value(token, $0) }
+        for row in [16, 31, 47] {
+          let exact = matrix.product(row: row, represented, inWords: input.isInWords)
+          #expect(
+            abs(Double(y[token * 49 + row]) - exact.sum) <= exact.bound, "\(kernels.name), token \(token), row \(row)")
+        }
       }
     }
   }
@@ -222,6 +235,29 @@ private final class Records {
       (0..<blocks).allSatisfy { block in (0..<Int(CK_RECORD_WORDS)).allSatisfy { word(token, block, $0) == 0 } }
     }
   }
+}
+
+/// What products of many vectors with panels read, in the form that the kernels ask for.
+private struct ManyInput {
+  private let records: Records?
+  private let floats: FloatInput?
+
+  init(_ x: [Float], tokens: Int, columns: Int, _ matrix: PanelMatrix, _ row: UnsafePointer<ck_kernels>) {
+    let wide = row.pointee.make_wide_records != nil && ck_block_elements(matrix.type) == 256
+    floats =
+      matrix.readsFloats
+      ? FloatInput(x, tokens: tokens, columns: columns, type: matrix.type, isInterleaved: true, row) : nil
+    records =
+      matrix.readsFloats
+      ? nil
+      : Records(
+        x, tokens: tokens, columns: columns, group: Int(row.pointee.record_tokens), row: row,
+        form: wide ? CK_INPUT_WIDE_RECORDS : CK_INPUT_RECORDS)
+  }
+
+  var address: UnsafeRawPointer? { UnsafeRawPointer(floats?.words.baseAddress ?? records?.words.baseAddress) }
+  var isInWords: Bool { floats?.isInWords ?? false }
+  func value(_ token: Int, _ k: Int) -> Double { floats?.value(token, k) ?? records?.value(token, k) ?? .nan }
 }
 
 /// A matrix of random blocks in panels, and what it decodes to.
