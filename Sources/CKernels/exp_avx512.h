@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// e^x in sixteen lanes: exp_avx2.h tells the method.
+// Powers of two in sixteen lanes. The whole part of x is left to VSCALEF; 2 to the rest, in [0, 1), is a polynomial of the
+// sixth degree, exact at zero, with a relative error below 2^-28 and of 2^-24 with its roundings. −∞ gives zero.
 #ifndef ANPROBE_EXP_AVX512_H
 #define ANPROBE_EXP_AVX512_H
 #include <immintrin.h>
 
-static inline __attribute__((target("avx512f"), always_inline)) __m512 exp_avx512(__m512 x) {
-  x = _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(-87.0f)), _mm512_set1_ps(87.0f));
-  __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
-  __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
-  r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
-  __m512 p = _mm512_set1_ps(1.0f / 5040);
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 720));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 120));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 24));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 6));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-  return _mm512_scalef_ps(p, n);
+static inline __attribute__((target("avx512f,avx512dq"), always_inline)) __m512 exp2_avx512(__m512 x) {
+  __m512 rest = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  __m512 p = _mm512_set1_ps(0x1.c54174p-13f);
+  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(0x1.46d64cp-10f));
+  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(0x1.3d0b92p-7f));
+  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(0x1.c68912p-5f));
+  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(0x1.ebfd58p-3f));
+  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(0x1.62e42cp-1f));
+  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(1.0f));
+  return _mm512_scalef_ps(p, x);
 }
 #endif

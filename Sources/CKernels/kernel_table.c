@@ -130,10 +130,11 @@ size_t ck_word_bytes(const ck_kernels *kernels, int64_t tokens, int64_t columns)
   return (size_t)(groups * kernels->token_group * lines) * sizeof(int32_t);
 }
 
-// Per query a running maximum, sum and the scores of one tile; one decoded tile of rows, and it transposed: see attention files.
-enum { ATTENTION_TILE = 32 };
+// For each query a running maximum, sum and the weights of a tile of 32 positions, or for AVX-512 a block of 48 queries'
+// rows twice, of sixteen keys and the weights of 128 positions: see the attention files.
+enum { ATTENTION_STATE = 48, ATTENTION_ROWS = 48 + 48 + 16, ATTENTION_WEIGHTS = 128 * (48 + 16) + 256 };
 size_t ck_attention_scratch_bytes(int64_t queries, int64_t width) {
-  return (size_t)(queries * (ATTENTION_TILE + 16) + 2 * ATTENTION_TILE * width) * sizeof(float);
+  return (size_t)(queries * ATTENTION_STATE + ATTENTION_ROWS * width + ATTENTION_WEIGHTS) * sizeof(float);
 }
 
 void ck_rope_neighbours(float *x, int64_t rotated, const float *cosines, const float *sines) {

@@ -86,7 +86,8 @@ struct AttentionPass: @unchecked Sendable {
           queries: queries + start, query_stride: rowStride, group: Int64(headsPerKeyHead), count: Int64(count),
           width: Int64(width), keys: place.key(place.first, head: keyHead),
           values: place.value(place.first, head: keyHead),
-          position_bytes: place.keyBytes, first: limits.baseAddress,
+          position_bytes: place.keyBytes,
+          next_bytes: keyHead + 1 < place.heads ? place.rows * place.keyBytes : 0, first: limits.baseAddress,
           last: limits.baseAddress.map { UnsafePointer($0 + count) }, scale: scale, cap: cap,
           sinks: sinks == nil ? nil : UnsafePointer(own.baseAddress),
           slopes: slopes == nil ? nil : own.baseAddress.map { UnsafePointer($0 + count) },
@@ -121,8 +122,7 @@ struct AttentionPass: @unchecked Sendable {
   }
 
   private func plannedScratchFloats(width: Int) -> Int {
-    max(RuntimeMemoryPlan.attentionQueries, headsPerKeyHead)
-      * (RuntimeMemoryPlan.attentionTile + RuntimeMemoryPlan.attentionStateFloats)
-      + 2 * RuntimeMemoryPlan.attentionTile * width
+    RuntimeMemoryPlan.attentionFloats(
+      queries: max(RuntimeMemoryPlan.attentionQueries, headsPerKeyHead), width: width)
   }
 }

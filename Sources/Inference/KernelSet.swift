@@ -118,9 +118,7 @@ extension KernelSet {
   package var planConstantsHold: Bool {
     let tokens = RuntimeMemoryPlan.packedTokenGroup
     let width = 64
-    let floats =
-      tokens * (RuntimeMemoryPlan.attentionTile + RuntimeMemoryPlan.attentionStateFloats)
-      + 2 * RuntimeMemoryPlan.attentionTile * width
+    let floats = RuntimeMemoryPlan.attentionFloats(queries: tokens, width: width)
     return tokens % Int(row.pointee.token_group) == 0 && tokens % Int(row.pointee.record_tokens) == 0
       && ck_record_bytes(row.pointee.record_tokens, Int64(tokens), 32) <= tokens * 32 * 4
       && ck_record_bytes(1, 1, 32) == QuantizedInputLayout.recordBytes

@@ -75,7 +75,7 @@ import Testing
     let expected = (2 * weights[0] + 6 * weights[1]) / (weights[0] + weights[1] + exp(Double(sink)))
     for kernels in supportedRows() {
       var out = [Float](repeating: 0, count: width)
-      var scratch = [Float](repeating: 0, count: 4096)
+      var scratch = [Float](repeating: 0, count: ck_attention_scratch_bytes(1, Int64(width)) / 4)
       let first: [Int64] = [0]
       let last: [Int64] = [2]
       withUnsafePointer(to: sink) { sink in
@@ -88,7 +88,7 @@ import Testing
                     last.withUnsafeBufferPointer { last in
                       var job = ck_attention(
                         queries: query.baseAddress, query_stride: width, group: 1, count: 1, width: Int64(width),
-                        keys: keys.baseAddress, values: values.baseAddress, position_bytes: width * 4,
+                        keys: keys.baseAddress, values: values.baseAddress, position_bytes: width * 4, next_bytes: 0,
                         first: first.baseAddress, last: last.baseAddress, scale: 1, cap: 3, sinks: sink, slopes: nil,
                         out: out.baseAddress, scratch: scratch.baseAddress)
                       kernels.row.pointee.attention_f32(&job)

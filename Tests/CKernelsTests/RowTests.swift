@@ -157,7 +157,7 @@ import Testing
                 var job = ck_attention(
                   queries: q.baseAddress, query_stride: stride ?? width, group: Int64(group),
                   count: Int64(first.count), width: Int64(width), keys: keys.baseAddress, values: values.baseAddress,
-                  position_bytes: width * (isHalf ? 2 : 4),
+                  position_bytes: width * (isHalf ? 2 : 4), next_bytes: 0,
                   first: first.baseAddress, last: last.baseAddress, scale: scale, cap: 0, sinks: nil, slopes: nil,
                   out: out.baseAddress,
                   scratch: scratch.baseAddress)

@@ -74,8 +74,9 @@ typedef struct {
 
 // One pass of softmax attention: queries that share one KV head, over a cache of rows.
 //   queries [count / group][group][width], keys and values [position][...] with the given strides, out as the queries
-//   query i sees positions first[i] ..< last[i] (a causal limit and a sliding window); never an empty range.
-//   scratch holds attention_scratch_bytes(count, width) bytes.
+//   query i sees positions first[i] ..< last[i] (a causal limit and a sliding window); never an empty range. The queries of a
+//   group are one token's and see the same.
+//   scratch holds ck_attention_scratch_bytes(count, width) bytes.
 typedef struct {
   const float *queries;
   size_t query_stride;      // floats between groups of queries, also of out
@@ -85,6 +86,7 @@ typedef struct {
   const void *keys;
   const void *values;
   size_t position_bytes;    // bytes between positions, of keys and of values
+  size_t next_bytes;        // bytes to the rows that are probably attended next, to fetch them ahead; 0 for none
   const int64_t *first;
   const int64_t *last;
   float scale;

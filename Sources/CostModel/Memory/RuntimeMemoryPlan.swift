@@ -48,11 +48,12 @@ extension RuntimeMemoryPlan {
   /// Floats of one thread's unpacked weights, by kernel set: 64 rows and 16 more of 256 columns, or for tiles 128 rows of
   /// 512 columns in 16 bits and these rows' sums with 512 tokens, which take more.
   package static let gemmScratchFloats = 128 * 512 / 2 + 512 * 128
-  /// Positions that attention decodes at a time, and floats that each query keeps besides (`ck_attention`).
-  package static let attentionTile = 32
-  package static let attentionStateFloats = 16
   /// Queries of one attention call: so many tokens of all heads that share a KV head, but at least one token.
-  package static let attentionQueries = 64
+  package static let attentionQueries = 96
+  /// Floats of scratch of one attention call (`ck_attention_scratch_bytes`): of each query, of rows and of weights.
+  package static func attentionFloats(queries: Int, width: Int) -> Int {
+    queries * 48 + 112 * width + 128 * 64 + 256
+  }
   /// Tensors start at multiples of this, as in a GGUF file.
   package static let tensorAlignment: Int64 = 32
 
@@ -77,9 +78,8 @@ extension RuntimeMemoryPlan {
     let expertRows = max(u, shape.activeExperts)
     let gateFloats = max(u * shape.feedForward, expertRows * shape.expertWidth)
     let packedTokens = (u + Self.packedTokenGroup - 1) / Self.packedTokenGroup * Self.packedTokenGroup
-    let attentionQueries = max(Self.attentionQueries, shape.headsPerKeyHead)
-    let attentionFloats =
-      attentionQueries * (Self.attentionTile + Self.attentionStateFloats) + 2 * Self.attentionTile * shape.headWidth
+    let attentionFloats = Self.attentionFloats(
+      queries: max(Self.attentionQueries, shape.headsPerKeyHead), width: shape.headWidth)
 
     func floats(_ name: BufferName, _ count: Int, _ formula: String) -> Buffer { Self.floats(name, count, formula) }
     buffers =
