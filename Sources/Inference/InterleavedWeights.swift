@@ -158,11 +158,10 @@ extension InterleavedWeights {
   }
 
   /// Makes panels before a pass of so many tokens: none before the first one, half of all before each of the next two.
-  /// Before a long pass all are made: a panel that is made for one product holds that up, and the more so the more tokens
-  /// it has.
+  /// Before a pass of many tokens all are made: their products take many panels at a time.
   func beforePass(ofRows rows: Int, on pool: ThreadPool) {
     guard !waiting.isEmpty else { return }
-    let share = rows > Self.mostRowsWithoutPanels ? slab.count : passes == 0 ? 0 : slab.count / Self.passesToPanels
+    let share = rows > Products.fewTokens ? slab.count : passes == 0 ? 0 : slab.count / Self.passesToPanels
     passes += 1
     var made = 0
     while made < share, let index = waiting.popFirst() {
@@ -173,8 +172,6 @@ extension InterleavedWeights {
 
   /// In fewer passes nobody waits less in all, but longer for one token.
   static let passesToPanels = 2
-  /// Behind so many tokens a product of panels that are there gains more than making them costs.
-  static let mostRowsWithoutPanels = 64
 }
 
 /// Where the panels of a tensor's rows come to lie.

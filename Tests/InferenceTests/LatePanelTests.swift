@@ -70,6 +70,6 @@ import Testing
     #expect(!made[1].isEmpty)
     #expect(Set(made[1]).isStrictSubset(of: made[2]))
     #expect(made[3] == made[2])
-    #expect(try self.made(beforePassesOf: [InterleavedWeights.mostRowsWithoutPanels + 1])?.first == made[2])
+    #expect(try self.made(beforePassesOf: [Products.fewTokens + 1])?.first == made[2])
   }
 }
