@@ -3,14 +3,10 @@
 // to the file's order and decode them: the definition of every other panel kernel.
 #include <string.h>
 #include "half.h"
+#include "panel_layout.h"
 #include "panels.h"
 
-// Fields of a block in the file: so many units of so many bytes each, in this order without a gap.
-typedef struct { uint8_t unit, count; } field;
-enum { MOST_FIELDS = 3 };
-typedef struct { field fields[MOST_FIELDS]; } field_list;
-
-static const field_list layouts[CK_TYPE_COUNT] = {
+static const panel_layout layouts[CK_TYPE_COUNT] = {
   [CK_F32] = {{{4, 1}}}, [CK_F16] = {{{2, 1}}}, [CK_BF16] = {{{2, 1}}},
   [CK_Q4_0] = {{{2, 1}, {4, 4}}}, [CK_Q4_1] = {{{4, 5}}}, [CK_Q5_0] = {{{2, 1}, {4, 5}}}, [CK_Q5_1] = {{{4, 6}}},
   [CK_Q8_0] = {{{2, 1}, {4, 8}}}, [CK_IQ4_NL] = {{{2, 1}, {4, 4}}}, [CK_MXFP4] = {{{1, 1}, {4, 4}}},
@@ -98,14 +94,19 @@ static inline void gather_field(size_t unit, int64_t count, const uint8_t *in, s
 
 void ck_interleave(int type, const void *rows, int64_t blocks, void *panel) {
   size_t row_bytes = (size_t)(blocks * ck_block_bytes(type));
-  field first = layouts[type].fields[0];
+#if defined(__x86_64__)
+  // Bytes only change places: whatever the kernels are, the processor may do it as it does it best.
+  int is_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  if (is_wide) return interleave_avx512(&layouts[type], rows, row_bytes, blocks, panel);
+#endif
+  panel_field first = layouts[type].fields[0];
   const uint8_t *in = rows;
   uint8_t *out = panel;
   // Blocks of one field are one long field.
   if (layouts[type].fields[1].count == 0) return gather_field(first.unit, blocks * first.count, in, row_bytes, out);
   for (int64_t b = 0; b < blocks; b++) {
-    for (int f = 0; f < MOST_FIELDS; f++) {
-      field field = layouts[type].fields[f];
+    for (int f = 0; f < MOST_PANEL_FIELDS; f++) {
+      panel_field field = layouts[type].fields[f];
       gather_field(field.unit, field.count, in, row_bytes, out);
       in += field.unit * field.count;
       out += field.unit * field.count * CK_PANEL_ROWS;
@@ -117,8 +118,8 @@ void ck_panel_row(int type, const void *panel, int64_t row, int64_t blocks, void
   const uint8_t *in = panel;
   uint8_t *to = out;
   for (int64_t b = 0; b < blocks; b++) {
-    for (int f = 0; f < MOST_FIELDS; f++) {
-      field field = layouts[type].fields[f];
+    for (int f = 0; f < MOST_PANEL_FIELDS; f++) {
+      panel_field field = layouts[type].fields[f];
       for (int i = 0; i < field.count; i++, to += field.unit, in += field.unit * CK_PANEL_ROWS) {
         memcpy(to, in + row * field.unit, field.unit);
       }

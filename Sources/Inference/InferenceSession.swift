@@ -15,8 +15,8 @@ package final class InferenceSession {
   private let products: Products
   var transformer: Transformer
   let buffers: RuntimeBuffers
-  /// What the copy of the file's matrices in interleaved rows takes; zero where there is none.
-  package let repackedBytes: ByteCount
+  /// The copy of the file's matrices in interleaved rows; nil where there is none.
+  private let repacked: InterleavedWeights?
   /// The tokens in each sequence's cache.
   var histories: [[Int32]]
   /// How many of each sequence's first tokens have rows as if they alone had run: all, before a shift.
@@ -30,11 +30,14 @@ package final class InferenceSession {
 
   /// Checks the model, allocates the plan's buffers and prepares the weights.
   ///
-  /// - Parameter productsAreIdle: leaves out the arithmetic of the products, to time everything else.
+  /// - Parameters:
+  ///   - productsAreIdle: leaves out the arithmetic of the products, to time everything else.
+  ///   - defersPanels: starts from the weights as they lie in the file and makes panels of them between passes: logits are
+  ///     the same, the first ones come sooner, and the passes behind them take longer.
   /// - Throws: `LanguageRuntimeError` before anything is allocated when the model cannot run.
   package init(
     architecture: ModelArchitecture, weights: any WeightSource, workload: Workload, kernels: KernelSet,
-    pool: ThreadPool, productsAreIdle: Bool = false
+    pool: ThreadPool, productsAreIdle: Bool = false, defersPanels: Bool = false
   ) throws(LanguageRuntimeError) {
     try PreparedModel.check(architecture, weights.inventory)
     guard KVCache.runs(workload.keyValueFormat, architecture) else {
@@ -46,8 +49,9 @@ package final class InferenceSession {
     let shape = RuntimeShape(architecture)
     let ordered = try OrderedWeights.ordering(weights, of: architecture, on: pool)
     weightsDigest = Self.digest(of: weights)
-    let ready = try InterleavedWeights.repacking(ordered, of: architecture, for: kernels, on: pool)
-    repackedBytes = (ready as? InterleavedWeights)?.allocated ?? .zero
+    let ready = try InterleavedWeights.repacking(
+      ordered, of: architecture, for: kernels, on: pool, isDeferred: defersPanels)
+    repacked = ready as? InterleavedWeights
     let model = try PreparedModel(
       architecture: architecture, source: ready, kernels: kernels, vectors: buffers.room(.vectors))
     products = Products(
@@ -65,6 +69,9 @@ package final class InferenceSession {
     histories = [[Int32]](repeating: [], count: max(1, workload.sequences))
     unshifted = histories.map { _ in .max }
   }
+
+  /// What the copy of the file's matrices in interleaved rows takes; zero where there is none.
+  package var repackedBytes: ByteCount { repacked?.allocated ?? .zero }
 
   /// Bytes that this session allocated, beside the weights.
   package var allocatedWithoutWeights: ByteCount { buffers.allocated }
@@ -167,6 +174,7 @@ package final class InferenceSession {
 
   private func run(_ batch: Batch, _ layers: Int = .max) {
     guard batch.rows > 0 else { return }
+    repacked?.beforePass(ofRows: batch.rows, on: pool)
     transformer.run(batch, layers: layers)
     for part in batch.parts { histories[part.sequence] += part.tokens }
     lastRows = batch.parts.map(\.lastRow)

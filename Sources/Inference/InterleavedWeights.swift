@@ -5,114 +5,41 @@ internal import LanguageModel
 internal import ModelFiles
 internal import Quantities
 
-/// Which rows of an inventory's tensors the kernels want interleaved.
-struct Interleaving: Sendable {
-  static let panelRows = CK_PANEL_ROWS
-  private let interleaved: [Int]
-  private let matrices: [[Int]]
-
-  /// - Parameters:
-  ///   - architecture: nil leaves fused queries, keys and values as they are: where they part is not known.
-  ///   - kernels: nil interleaves nothing.
-  init(_ inventory: TensorInventory, _ architecture: ModelArchitecture?, kernels: KernelSet?) {
-    let headsAreWhole = architecture.map(Self.headsAreWholePanels) ?? false
-    let gated = Set(inventory.tensors.lazy.filter { $0.role == .feedForwardGate }.map(\.layer))
-    matrices = inventory.tensors.map { tensor in
-      Self.matrices(of: tensor, architecture, hasGate: gated.contains(tensor.layer))
-    }
-    let hasHead = inventory.tensors.contains { $0.role == .outputHead }
-    interleaved = inventory.tensors.map { tensor in
-      // The embedding is looked up row by row; only as the head of a tied model it is multiplied.
-      guard let kernels, tensor.role != .tokenEmbedding || !hasHead else { return 0 }
-      switch tensor.role {
-      case .positionEmbedding: return 0
-      case .attentionQKV where !headsAreWhole: return 0
-      // Gate and up may be the halves of one matrix.
-      case .feedForwardUp where tensor.rows % (2 * Int32(Self.panelRows)) != 0: return 0
-      case .feedForwardGateUp where tensor.rows % (2 * Int32(Self.panelRows)) != 0: return 0
-      default: return Self.rows(of: tensor, kernels)
-      }
-    }
-  }
-
-  private static func headsAreWholePanels(_ architecture: ModelArchitecture) -> Bool {
-    architecture.layers.allSatisfy { layer in
-      layer.mixers.allSatisfy { mixer in
-        guard case .attention(let shape) = mixer else { return true }
-        return shape.keyWidth % panelRows == 0 && shape.valueWidth % panelRows == 0
-      }
-    }
-  }
-
-  /// Whole panels; a stack of matrices only where none of its matrices begins inside a panel.
-  private static func rows(of tensor: TensorDescription, _ kernels: KernelSet) -> Int {
-    guard !tensor.isKeptAsFloats, let format = tensor.runtimeFormat, kernels.interleaves(format.kernelType),
-      ck_panel_input(format.kernelType) == CK_INPUT_F32 || tensor.columns % 32 == 0,
-      Int(tensor.columns) % format.elementsPerBlock == 0, tensor.copies == 1 || Int(tensor.rows) % panelRows == 0
-    else { return 0 }
-    return Int(tensor.rows) * Int(tensor.copies) / panelRows * panelRows
-  }
-
-  func rows(ofTensor index: Int) -> Int { interleaved[index] }
-
-  /// The panels of each of the matrices that a tensor is multiplied as, one behind the other, and last the rows behind
-  /// all panels in sixteens: the lists of pieces that threads share in a product.
-  func pieces(ofTensor index: Int, rows: Int) -> [Int] {
-    let whole = interleaved[index]
-    var (start, panels) = (0, [Int]())
-    for count in matrices[index] {
-      panels.append((min(start + count, whole) - min(start, whole)) / Self.panelRows)
-      start += count
-    }
-    return panels + [(rows - whole + Self.panelRows - 1) / Self.panelRows]
-  }
-
-  /// The rows of each of them: those of a stack, and the parts of a fused projection.
-  private static func matrices(
-    of tensor: TensorDescription, _ architecture: ModelArchitecture?, hasGate: Bool
-  ) -> [Int] {
-    let rows = Int(tensor.rows)
-    let layer = architecture?.layers.dropFirst(max(0, Int(tensor.layer))).first
-    switch (tensor.role, layer?.mixers.first) {
-    case (.attentionQKV, .attention(let shape)?):
-      let (keys, values) = (shape.keyValueHeads * shape.keyWidth, shape.keyValueHeads * shape.valueWidth)
-      // What does not fit is refused when the model is put together.
-      guard rows > keys + values else { return [rows] }
-      return [rows - keys - values, keys, values]
-    case (.feedForwardGateUp, _): return [rows / 2, rows - rows / 2]
-    case (.feedForwardUp, _) where layer?.feedForward?.isGated == true && !hasGate: return [rows / 2, rows - rows / 2]
-    default: return [Int](repeating: rows, count: Int(tensor.copies))
-    }
-  }
-
-  var isEmpty: Bool { interleaved.allSatisfy { $0 == 0 } }
-}
-
 /// A copy of a file's matrices in interleaved rows, beside the file itself for all else.
 ///
 /// The copy takes what the file's bytes take, or the runtime's blocks of a packed tensor. Pages of the file are given
 /// back as soon as they are copied, so that the weights are in memory once. Each thread copies the rows that it will
 /// multiply when decoding, into pages that nobody has touched before.
-final class InterleavedWeights: WeightSource {
+///
+/// Panels may be left for later: matrices are then multiplied as they lie in the file (`Products`) and become panels
+/// between the first passes.
+final class InterleavedWeights: WeightSource, @unchecked Sendable {
   let source: any WeightSource
   private let interleaving: Interleaving
   private let slab: MemorySlab
   private let offsets: [Int?]
+  /// Of each tensor its copy, once it is made. Written while no pass runs.
+  private let copies: UnsafeMutablePointer<UnsafeRawPointer?>
+  /// The tensors whose copies are not made yet, in order.
+  private var waiting: ArraySlice<Int>
+  private var passes = 0
 
   /// The source itself where nothing is to be repacked, or where it is repacked already.
   ///
+  /// - Parameter isDeferred: leaves what can be multiplied as it lies in the file for later (`beforePass`).
   /// - Throws: `LanguageRuntimeError.outOfMemory`.
   static func repacking(
-    _ source: any WeightSource, of architecture: ModelArchitecture, for kernels: KernelSet, on pool: ThreadPool
+    _ source: any WeightSource, of architecture: ModelArchitecture, for kernels: KernelSet, on pool: ThreadPool,
+    isDeferred: Bool = false
   ) throws(LanguageRuntimeError) -> any WeightSource {
     let interleaving = Interleaving(source.inventory, architecture, kernels: kernels)
     let places = source.inventory.tensors.indices
     let isReady = places.contains { source.interleavedRows(ofTensor: $0) > 0 }
     let isPlain = interleaving.isEmpty && !places.contains { source.isPacked(tensor: $0) }
-    return isPlain || isReady ? source : try InterleavedWeights(source, interleaving, pool)
+    return isPlain || isReady ? source : try InterleavedWeights(source, interleaving, pool, isDeferred: isDeferred)
   }
 
-  private init(_ source: any WeightSource, _ interleaving: Interleaving, _ pool: ThreadPool)
+  private init(_ source: any WeightSource, _ interleaving: Interleaving, _ pool: ThreadPool, isDeferred: Bool)
     throws(LanguageRuntimeError)
   {
     self.source = source
@@ -126,8 +53,14 @@ final class InterleavedWeights: WeightSource {
     }
     self.offsets = offsets
     slab = try MemorySlab(bytes: ByteCount(end), for: "repacked weights", isFilledByOwner: true)
-    for index in source.inventory.tensors.indices where offsets[index] != nil { copy(index, pool) }
+    copies = .allocate(capacity: offsets.count)
+    copies.initialize(repeating: nil, count: offsets.count)
+    let copied = offsets.indices.filter { offsets[$0] != nil }
+    waiting = copied.filter { isDeferred && !source.isPacked(tensor: $0) }[...]
+    for index in copied where !isDeferred || source.isPacked(tensor: index) { copy(index, pool) }
   }
+
+  deinit { copies.deallocate() }
 
   private static let alignment: Int64 = 32
   /// Bytes that a thread repacks before it gives their pages back.
@@ -137,13 +70,14 @@ final class InterleavedWeights: WeightSource {
   var inventory: TensorInventory { source.inventory }
   var allocated: ByteCount { ByteCount(slab.count) }
   func prefetch(tensor index: Int) {}
-  func interleavedRows(ofTensor index: Int) -> Int { interleaving.rows(ofTensor: index) }
+  func interleavedRows(ofTensor index: Int) -> Int {
+    copies[index] == nil ? source.interleavedRows(ofTensor: index) : interleaving.rows(ofTensor: index)
+  }
   func isReordered(tensor index: Int) -> Bool { source.isReordered(tensor: index) }
 
   func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer {
-    guard let offset = offsets[index] else { return source.bytes(ofTensor: index) }
-    let count = Int(source.inventory.tensors[index].runtimeBytes.bytes)
-    return UnsafeRawBufferPointer(start: slab.address + offset, count: count)
+    guard let copy = copies[index] else { return source.bytes(ofTensor: index) }
+    return UnsafeRawBufferPointer(start: copy, count: Int(source.inventory.tensors[index].runtimeBytes.bytes))
   }
 
   private func copy(_ index: Int, _ pool: ThreadPool) {
@@ -154,6 +88,7 @@ final class InterleavedWeights: WeightSource {
     } else {
       repack(index, format, to: slab.address + offset, pool)
     }
+    copies[index] = UnsafeRawPointer(slab.address + offset)
   }
 
   /// Each thread's own sixteens of rows, counted through the tensor.
@@ -212,4 +147,39 @@ final class InterleavedWeights: WeightSource {
     let order = (to + rows * rowBytes).assumingMemoryBound(to: Int32.self)
     for (column, input) in source.inputOrder(ofTensor: index).enumerated() { order[column] = input }
   }
+}
+
+/// Panels that are made while a model runs.
+extension InterleavedWeights {
+  /// What products need to know of a tensor whose panels are not made yet; nil of others.
+  func latePanels(ofTensor index: Int) -> (rows: Int, panels: LatePanels)? {
+    guard copies[index] == nil, offsets[index] != nil else { return nil }
+    return (interleaving.rows(ofTensor: index), LatePanels(tensor: UnsafePointer(copies + index), offset: 0))
+  }
+
+  /// Makes panels before a pass of so many tokens: none before the first one, half of all before each of the next two.
+  /// Before a pass of many tokens all are made: their products take many panels at a time.
+  func beforePass(ofRows rows: Int, on pool: ThreadPool) {
+    guard !waiting.isEmpty else { return }
+    let share = rows > Products.fewTokens ? slab.count : passes == 0 ? 0 : slab.count / Self.passesToPanels
+    passes += 1
+    var made = 0
+    while made < share, let index = waiting.popFirst() {
+      copy(index, pool)
+      made += Int(source.inventory.tensors[index].runtimeBytes.bytes)
+    }
+  }
+
+  /// In fewer passes nobody waits less in all, but longer for one token.
+  static let passesToPanels = 2
+}
+
+/// Where the panels of a tensor's rows come to lie.
+struct LatePanels: @unchecked Sendable {
+  /// The tensor's panels; nil as long as its rows are in the file's order.
+  let tensor: UnsafePointer<UnsafeRawPointer?>
+  /// Bytes before those of the rows in question.
+  var offset: Int
+
+  var address: UnsafeRawPointer? { tensor.pointee.map { $0 + offset } }
 }

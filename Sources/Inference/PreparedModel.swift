@@ -15,10 +15,18 @@ struct PreparedMatrix: @unchecked Sendable {
   let columns: Int
   let rowBytes: Int
   let interleavedRows: Int
+  /// Where panels will lie of rows that are in the file's order yet; nil where they lie as said above.
+  var later: LatePanels?
   /// The input of each column (columns), where they are in another order than the input; or nil.
   var inputOrder: UnsafePointer<Int32>?
   /// Whether large inputs are multiplied apart, in floats.
   var splitsOutliers = false
+
+  /// The interleaved rows; nil while they are in the file's order.
+  var panels: UnsafeRawPointer? {
+    guard let later else { return address }
+    return later.address
+  }
 
   /// One row as floats.
   func decode(row: Int, into out: UnsafeMutablePointer<Float>, with kernels: UnsafePointer<ck_kernels>) {
@@ -26,9 +34,9 @@ struct PreparedMatrix: @unchecked Sendable {
       return ck_decode_kept(type, address + row * rowBytes, rowBytes, Int64(columns), 0, Int64(columns), out)
     }
     guard let decode = ck_decoder_of(kernels, type) else { return }
-    guard row < interleavedRows else { return decode(address + row * rowBytes, out, Int64(columns)) }
+    guard row < interleavedRows, let panels else { return decode(address + row * rowBytes, out, Int64(columns)) }
     let panelRows = CK_PANEL_ROWS
-    let panel = address + row / panelRows * panelRows * rowBytes
+    let panel = panels + row / panelRows * panelRows * rowBytes
     withUnsafeTemporaryAllocation(byteCount: rowBytes, alignment: 64) { bytes in
       ck_panel_row(type, panel, Int64(row % panelRows), Int64(columns) / ck_block_elements(type), bytes.baseAddress)
       decode(bytes.baseAddress, out, Int64(columns))
@@ -223,10 +231,13 @@ struct TensorFinder {
     }
     let rowBytes = columns / format.elementsPerBlock * format.bytesPerBlock
     let part = part ?? 0..<rows * copies
-    let interleaved = source.interleavedRows(ofTensor: index)
+    var late = (source as? InterleavedWeights)?.latePanels(ofTensor: index)
+    late?.panels.offset = part.lowerBound * rowBytes
+    let interleaved = late?.rows ?? source.interleavedRows(ofTensor: index)
     return PreparedMatrix(
       address: address + part.lowerBound * rowBytes, type: format.kernelType, rows: part.count, columns: columns,
       rowBytes: rowBytes, interleavedRows: max(0, min(part.upperBound, interleaved) - part.lowerBound),
+      later: late?.panels,
       inputOrder: tensor.hasOrder ? Self.order(address + rows * copies * rowBytes) : nil,
       splitsOutliers: tensor.format == .int8PerRow && format != RuntimeFormat(.f16))
   }

@@ -134,10 +134,10 @@ package struct Products: @unchecked Sendable {
     forEachPiece(of: parts) { part, rows in
       let matrix = part.matrix
       let input = part.fewInput == CK_INPUT_F32 ? UnsafeRawPointer(x) : UnsafeRawPointer(packed)
-      var job = ck_panel_job(
-        type: matrix.type, panels: matrix.address, input: input, tokens: Int64(tokens),
+      let job = ck_panel_job(
+        type: matrix.type, panels: nil, input: input, tokens: Int64(tokens),
         columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil)
-      kernels.row.pointee.panel_few(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+      run(kernels.row.pointee.panel_few, job, over: rows, of: part)
     }
   }
 
@@ -166,16 +166,42 @@ package struct Products: @unchecked Sendable {
     let matrix = part.matrix
     if part.isInterleaved {
       let isFloat = ck_panel_input(matrix.type) == CK_INPUT_F32
-      var job = ck_panel_job(
-        type: matrix.type, panels: matrix.address,
+      let job = ck_panel_job(
+        type: matrix.type, panels: nil,
         input: isFloat ? UnsafeRawPointer(activations.f32) : UnsafeRawPointer(quantized.records), tokens: 1,
         columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil)
-      kernels.row.pointee.panel_matvec(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+      run(kernels.row.pointee.panel_matvec, job, over: rows, of: part)
     } else {
       withUnsafePointer(to: activations) { activations in
         ck_run_matvec(
           kernels.row, matrix.type, matrix.address, matrix.rowBytes, activations, part.output, Int64(rows.lowerBound),
           Int64(rows.upperBound), Int64(matrix.columns))
+      }
+    }
+  }
+
+  private typealias PanelKernel = @convention(c) (UnsafePointer<ck_panel_job>?, Int64, Int64) -> Void
+
+  /// Runs a kernel over rows of a part's panels, or over one panel after the other where these rows are in the file's
+  /// order: each is made for this product alone, in the nearest cache, and multiplied as if it had lain there.
+  private func run(
+    _ kernel: PanelKernel?, _ job: ck_panel_job, over rows: Range<Int>, of part: ProductPart
+  ) {
+    var job = job
+    let matrix = part.matrix
+    if let panels = matrix.panels {
+      job.panels = panels
+      kernel?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+      return
+    }
+    let panelRows = Interleaving.panelRows
+    let blocks = Int64(matrix.columns) / ck_block_elements(matrix.type)
+    withUnsafeTemporaryAllocation(byteCount: panelRows * matrix.rowBytes, alignment: 64) { panel in
+      job.panels = UnsafeRawPointer(panel.baseAddress)
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: panelRows) {
+        ck_interleave(matrix.type, matrix.address + first * matrix.rowBytes, blocks, panel.baseAddress)
+        job.y = part.output + first
+        kernel?(&job, 0, Int64(panelRows))
       }
     }
   }
@@ -305,12 +331,11 @@ package struct Products: @unchecked Sendable {
   private func multiply(_ part: ProductPart, rows: Range<Int>, tokens: Int, scratch: UnsafeMutablePointer<Float>) {
     let matrix = part.matrix
     if part.isInterleaved {
-      var job = ck_panel_job(
-        type: matrix.type, panels: matrix.address, input: packed, tokens: Int64(tokens),
+      let job = ck_panel_job(
+        type: matrix.type, panels: nil, input: packed, tokens: Int64(tokens),
         columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: scratch)
       let usesTiles = part.manyInput(kernels, tokens: tokens) == CK_INPUT_TILES
-      let multiply = usesTiles ? kernels.row.pointee.panel_tiles : kernels.row.pointee.panel_gemm
-      multiply?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+      run(usesTiles ? kernels.row.pointee.panel_tiles : kernels.row.pointee.panel_gemm, job, over: rows, of: part)
     } else {
       let words = part.manyInput(kernels, tokens: tokens) == CK_INPUT_WORDS ? UnsafeRawPointer(packed) : nil
       var job = ck_gemm(

@@ -51,7 +51,8 @@ struct PlannedDraft {
   func load(kernels: KernelSet, pool: ThreadPool) throws -> Drafter {
     guard let file, let weights = file.weights else { return Drafter(.lookup, count: reference.tokens) }
     let session = try InferenceSession(
-      architecture: file.description.architecture, weights: weights, workload: workload, kernels: kernels, pool: pool)
+      architecture: file.description.architecture, weights: weights, workload: workload, kernels: kernels, pool: pool,
+      defersPanels: true)
     return Drafter(.model(session), count: reference.tokens)
   }
 }

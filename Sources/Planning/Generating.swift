@@ -78,10 +78,11 @@ extension PlanningSession {
   /// Continues a prompt with a file's weights.
   ///
   /// - Parameters:
-  ///   - onStart: told when the weights are loaded.
+  ///   - onStart: told the threads when the model is ready.
   ///   - onText: gets the text as it comes.
   package func generate(
-    _ path: String, _ options: GeneratingOptions, isCancelled: () -> Bool, onStart: () -> Void = {},
+    _ path: String, _ options: GeneratingOptions, isCancelled: () -> Bool,
+    onStart: (ThreadCounts) -> Void = { _ in },
     onText: (String) -> Void
   ) throws -> TextGenerator.Result {
     let tokenizer = try self.tokenizer(ofFile: path)
@@ -92,7 +93,7 @@ extension PlanningSession {
         keptTokens: options.keptTokens)
       let cache = options.promptCache
       if let cache, FileManager.default.fileExists(atPath: cache) { try session.loadCache(from: cache) }
-      onStart()
+      onStart(session.pool.counts)
       let result = try generator.generate(prompt, count: options.count, isCancelled: isCancelled, onText: onText)
       if let cache { try session.saveCache(to: cache) }
       return result
@@ -101,10 +102,12 @@ extension PlanningSession {
 
   /// Continues texts together, as many at a time as the workload has sequences; each with the seed after the last one's.
   ///
-  /// - Parameter onResult: gets each text as soon as it is complete, with the index of its prompt.
+  /// - Parameters:
+  ///   - onStart: told the threads when the model is ready.
+  ///   - onResult: gets each text as soon as it is complete, with the index of its prompt.
   package func generate(
     _ path: String, prompts: [String], _ options: GeneratingOptions, isCancelled: () -> Bool,
-    onResult: (Int, TextGenerator.Result) -> Void
+    onStart: (ThreadCounts) -> Void = { _ in }, onResult: (Int, TextGenerator.Result) -> Void
   ) throws -> [TextGenerator.Result] {
     let tokenizer = try self.tokenizer(ofFile: path)
     let inputs = prompts.map { tokenizer.encode($0, addsSpecial: true, parsesSpecial: true) }
@@ -114,7 +117,8 @@ extension PlanningSession {
       return Sampler(settings)
     }
     return try withSession(of: path, options) { session, _ in
-      try BatchGenerator(
+      onStart(session.pool.counts)
+      return try BatchGenerator(
         session: session, tokenizer: tokenizer, tokensPerPass: Self.tokensPerPass, keptTokens: options.keptTokens
       ).generate(inputs, count: options.count, samplers: samplers, isCancelled: isCancelled, onResult: onResult)
     }
@@ -142,7 +146,8 @@ extension PlanningSession {
     let pool = try ThreadPool(counts: threads)
     defer { pool.stop() }
     let session = try InferenceSession(
-      architecture: file.description.architecture, weights: weights, workload: workload, kernels: kernels, pool: pool)
+      architecture: file.description.architecture, weights: weights, workload: workload, kernels: kernels, pool: pool,
+      defersPanels: true)
     return try body(session, draft?.load(kernels: kernels, pool: pool))
   }
 }

@@ -202,7 +202,8 @@ def sections(run, table, options):
         "the median of the rounds' pairs, with an interval that holds the true one with at least 90 %. llama.cpp by "
         f"{', '.join(sorted({record['rival'] for record in records}))}; files of random weights. The last but one column "
         "is the weights' bytes per second over the read limit of so many threads. From a start to the first token: ours "
-        "is a whole process with its tokenizer, with weights repacked, or used as the file is mapped where the row says so; llama.cpp's counts from the call that loads, once "
+        "is a whole process with its tokenizer, which repacks weights behind the first token, or uses them as the file is mapped "
+        "where the row says so; llama.cpp's counts from the call that loads, once "
         "reading the file into memory, once mapping it; the file lies in the page cache, and each figure is the second of "
         "two loads in a row.")
     head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of read limit", "rounds")

@@ -103,15 +103,20 @@ struct GenerateCommand: ParsableCommand {
     let clock = SuspendingClock()
     var start = clock.now
     var untilFirst: Duration?
+    var counts: ThreadCounts?
     let result = try common.session.generate(
-      file, options, isCancelled: { Interrupt.shared.isRequested }, onStart: { start = clock.now },
+      file, options, isCancelled: { Interrupt.shared.isRequested },
+      onStart: {
+        start = clock.now
+        counts = $0
+      },
       onText: { text in
         untilFirst = untilFirst ?? start.duration(to: clock.now)
         if !common.json { console.stream(text) }
       })
     guard common.json else { return console.answer([""]) }
     let drafting: [JSON.Member] = result.drafting.map { [.init("drafting", $0.json)] } ?? []
-    let told = try threadMembers() + drafting
+    let told = threadMembers(counts) + drafting
     console.answer(
       command: "generate",
       [
@@ -127,14 +132,15 @@ struct GenerateCommand: ParsableCommand {
   private func runAll(of path: String) throws {
     let console = common.console
     let lines = try PlanningSession.text(ofFile: path).split(whereSeparator: \.isNewline).map(String.init)
+    var counts: ThreadCounts?
     let results = try common.session.generate(
       file, prompts: lines, options(sequences: min(parallel, max(1, lines.count))),
-      isCancelled: { Interrupt.shared.isRequested }
+      isCancelled: { Interrupt.shared.isRequested }, onStart: { counts = $0 }
     ) { index, result in
       if !common.json { console.answer(["\(index + 1): \(lines[index])\(result.text)", ""]) }
     }
     guard common.json else { return }
-    let told = try threadMembers()
+    let told = threadMembers(counts)
     console.answer(
       command: "generate",
       [
@@ -151,10 +157,10 @@ struct GenerateCommand: ParsableCommand {
       ] + told)
   }
 
-  private func threadMembers() throws -> [JSON.Member] {
-    let counts = try common.session.threads(threads.wish)
-    return [
-      .init("threads", .integer(Int64(counts.decode))), .init("threadsBatch", .integer(Int64(counts.prefill))),
+  private func threadMembers(_ counts: ThreadCounts?) -> [JSON.Member] {
+    [
+      .init("threads", counts.map { .integer(Int64($0.decode)) } ?? .null),
+      .init("threadsBatch", counts.map { .integer(Int64($0.prefill)) } ?? .null),
     ]
   }
 }
