@@ -11,12 +11,9 @@
 #include "kept_rows.h"
 #include "panels.h"
 
-enum { PANEL_ROWS = 64, TILE_ROWS = 32, HALF_TILE = 16, TILE_TOKENS = 12 };
-
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), apply_to = function)
 
-#include "panel_words_avx512.h"
-#include "panel_fp8.h"
+#include "gemm_tile_avx512.h"
 
 void pack_avx512(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
                int64_t last_group) {
@@ -27,73 +24,6 @@ void pack_avx512(const float *x, int64_t stride, int64_t tokens, int64_t columns
       const float *row = x + token * stride;
       for (int64_t k = 0; k < columns; k++) out[k * TILE_TOKENS + t] = token < tokens ? row[k] : 0;
     }
-  }
-}
-
-static inline __m512 floats_at(const void *p, int type) {
-  if (type == CK_F32) return _mm512_loadu_ps(p);
-  if (type == CK_F16) return _mm512_cvtph_ps(_mm256_loadu_si256(p));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
-}
-
-static inline void transpose_8x8(const float *in, float *out) {
-  __m256 r[8], t[8];
-  for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(in + i * DECODE_CHUNK);
-  for (int i = 0; i < 4; i++) {
-    t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 2; i++) {
-    r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
-    r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
-    r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
-    r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
-  }
-  for (int i = 0; i < 4; i++) {
-    _mm256_storeu_ps(out + i * TILE_ROWS, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-    _mm256_storeu_ps(out + (i + 4) * TILE_ROWS, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
-  }
-}
-
-// The same of 8-bit floats, whose blocks have scales.
-static void load_fp8_panel(const ck_gemm *job, int64_t row, int64_t k, int64_t count, float *tile) {
-  for (int64_t i = 0; i < count; i++) {
-    const uint8_t *block = fp8_block(job->weights, job->columns, row, k + i);
-    _mm512_storeu_ps(tile + i * TILE_ROWS, _mm512_mul_ps(fp8_at(block, (k + i) % FP8_COLUMNS), halves_at(block)));
-  }
-}
-
-// A panel of floats is in the tile's order already.
-static void load_panel(const ck_gemm *job, int64_t row, int64_t k, int64_t count, float *tile) {
-  if (job->panel_type == CK_FP8) return load_fp8_panel(job, row, k, count, tile);
-  int64_t step = job->block_bytes * HALF_TILE;
-  const uint8_t *w = (const uint8_t *)job->weights + row * job->columns * job->block_bytes + k * step;
-  for (int64_t i = 0; i < count; i++) {
-    _mm512_storeu_ps(tile + i * TILE_ROWS, floats_at(w + i * step, job->panel_type));
-  }
-}
-
-// Sixteen rows' chunk, decoded and transposed into half of a [column][32] tile; missing rows are zero.
-static void load_half_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, float *decoded,
-                      float *tile) {
-  int is_sparse = job->is_interleaved && ck_block_elements(job->panel_type) == 32;
-  if (job->is_interleaved && row < end && !is_sparse) return load_panel(job, row, k, count, tile);
-  for (int r = 0; r < HALF_TILE; r++) {
-    if (row < end && is_sparse) {
-      ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
-    } else if (row + r < end) {
-      decode_chunk(job, decode_kept_avx512, row + r, k, count, decoded + r * DECODE_CHUNK);
-    } else {
-      for (int64_t i = 0; i < count; i++) decoded[r * DECODE_CHUNK + i] = 0;
-    }
-  }
-  int64_t i = 0;
-  for (; i + 7 < count; i += 8) {
-    transpose_8x8(decoded + i, tile + i * TILE_ROWS);
-    transpose_8x8(decoded + 8 * DECODE_CHUNK + i, tile + i * TILE_ROWS + 8);
-  }
-  for (; i < count; i++) {
-    for (int r = 0; r < HALF_TILE; r++) tile[i * TILE_ROWS + r] = decoded[r * DECODE_CHUNK + i];
   }
 }
 
@@ -112,19 +42,6 @@ static inline void multiply_tile(const float *tile, const float *x, int64_t coun
   }
 }
 
-// What the chunks before left there is read when this one is multiplied.
-static inline void prefetch_sums(const ck_gemm *job, int64_t token, int64_t row) {
-  for (int t = 0; t < TILE_TOKENS && token + t < job->tokens; t++) {
-    const float *y = job->y + (token + t) * job->y_stride + row;
-    _mm_prefetch((const char *)y, _MM_HINT_T0);
-    _mm_prefetch((const char *)(y + HALF_TILE), _MM_HINT_T0);
-  }
-}
-
-static inline __mmask16 lanes_left(int64_t count) {
-  return count >= 16 ? 0xffff : count <= 0 ? 0 : (__mmask16)((1u << count) - 1);
-}
-
 static inline void store_tile(const ck_gemm *job, int64_t token, int64_t row, int64_t end, int is_first,
                               __m512 sums[TILE_TOKENS][2]) {
   for (int t = 0; t < TILE_TOKENS && token + t < job->tokens; t++) {
@@ -139,6 +56,7 @@ static inline void store_tile(const ck_gemm *job, int64_t token, int64_t row, in
 }
 
 void gemm_avx512(const ck_gemm *job, int64_t begin, int64_t end) {
+  if (job->words) return gemm_words_avx512(job, begin, end);
   float *panel = job->scratch, *decoded = job->scratch + PANEL_ROWS * DECODE_CHUNK;
   for (int64_t row = begin; row < end; row += PANEL_ROWS) {
     int64_t tiles = ((end - row < PANEL_ROWS ? end - row : PANEL_ROWS) + TILE_ROWS - 1) / TILE_ROWS;
@@ -165,8 +83,11 @@ void gemm_avx512(const ck_gemm *job, int64_t begin, int64_t end) {
 }
 
 void gemm_panels_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
+  enum ck_input input = ck_many_input(&kernels_avx512_vnni, job->type, 1, job->columns, job->tokens);
+  int takes_words = input == CK_INPUT_WORDS;
   ck_gemm gemm = {
-    .weights = job->panels, .is_interleaved = 1, .panel_type = job->type, .packed = job->input, .tokens = job->tokens,
+    .weights = job->panels, .is_interleaved = 1, .panel_type = job->type, .packed = takes_words ? 0 : job->input,
+    .words = takes_words ? job->input : 0, .tokens = job->tokens,
     .columns = job->columns, .y = job->y, .y_stride = job->y_stride, .scratch = job->scratch,
     .block_elements = 1, .block_bytes = ck_block_bytes(job->type),
   };
@@ -205,6 +126,7 @@ float multiply_add_peak_avx512(int64_t rounds, double *operations) {
   .token_group = 12, \
   .pack = pack_avx512, \
   .gemm = gemm_avx512, \
+  .make_words = make_words_avx512, \
   .record_tokens = 6, \
   .make_records = make_records_avx512, \
   .make_wide_records = make_wide_records_avx512, \

@@ -124,6 +124,12 @@ size_t ck_packed_bytes(const ck_kernels *kernels, int64_t tokens, int64_t column
   return (size_t)(groups * kernels->token_group * columns) * sizeof(float);
 }
 
+size_t ck_word_bytes(const ck_kernels *kernels, int64_t tokens, int64_t columns) {
+  int64_t groups = (tokens + kernels->token_group - 1) / kernels->token_group;
+  int64_t lines = columns / 2 + (columns + DECODE_CHUNK - 1) / DECODE_CHUNK;
+  return (size_t)(groups * kernels->token_group * lines) * sizeof(int32_t);
+}
+
 // Per query a running maximum, sum and the scores of one tile; one decoded tile of rows, and it transposed: see attention files.
 enum { ATTENTION_TILE = 32 };
 size_t ck_attention_scratch_bytes(int64_t queries, int64_t width) {

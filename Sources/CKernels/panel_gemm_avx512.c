@@ -6,7 +6,7 @@
 //     for each group of 6 tokens, for each 32 rows: 12 registers of integer sums of one scale, 12 of float sums
 // Formats of 256 columns to a block read wide records: a token's scale waits until the chunk's sums leave the registers.
 // A group's records come from the second or third cache while the group before them is multiplied, and serve 128 rows.
-// A format is only its unpacking: the products are two loops, by records. The sums of a chunk are added to y.
+// A format is only its unpacking: the products are two loops, by records. Sums of several chunks wait in the scratch.
 #if defined(__x86_64__)
 #include <string.h>
 #include "panels.h"
@@ -134,58 +134,92 @@ static void multiply_tile(const ck_panel_job *job, const panel_tile *tile, const
   }
 }
 
-// Sums times the tokens' factors go to the rows that the job has: the last tile may hold one panel.
-static void store_tile(const ck_panel_job *job, int64_t token, int64_t row, int64_t end, int is_first,
-                       const int32_t *factors, floats sums[TOKENS][2]) {
-  for (int t = 0; t < TOKENS && token + t < job->tokens; t++) {
+// Of a group of tokens with 32 rows, over the chunks so far.
+typedef struct { float rows[TOKENS][TILE_ROWS]; } group_sums;
+
+typedef struct {
+  panel_tile tiles[TILES];
+  group_sums kept[KEPT_TOKENS / TOKENS][TILES];
+} panel_scratch;
+
+_Static_assert(KEPT_TOKENS % TOKENS == 0 && sizeof(panel_scratch) <= GEMM_SCRATCH_BYTES, "the plan's scratch holds it");
+
+static inline void prefetch_kept(const group_sums *kept) {
+  for (int t = 0; t < TOKENS; t++) {
+    _mm_prefetch((const char *)kept->rows[t], _MM_HINT_T0);
+    _mm_prefetch((const char *)(kept->rows[t] + 16), _MM_HINT_T0);
+  }
+}
+
+// Sums times the tokens' factors.
+static inline void keep(const int32_t *factors, int is_first, floats sums[TOKENS][2], group_sums *kept) {
+  for (int t = 0; t < TOKENS; t++) {
     floats factor = broadcast_float(factors[t]);
-    for (int side = 0; side < 2 && row + side * 16 < end; side++) {
-      float *y = job->y + (token + t) * job->y_stride + row + side * 16;
-      _mm512_storeu_ps(y, is_first ? times(factor, sums[t][side]) : _mm512_fmadd_ps(factor, sums[t][side], _mm512_loadu_ps(y)));
+    for (int side = 0; side < 2; side++) {
+      float *spot = kept->rows[t] + side * 16;
+      floats before = is_first ? _mm512_setzero_ps() : _mm512_load_ps(spot);
+      _mm512_store_ps(spot, _mm512_fmadd_ps(factor, sums[t][side], before));
     }
   }
 }
 
-// What the chunks before left there is read when this one is multiplied.
-static inline void prefetch_sums(const ck_panel_job *job, int64_t token, int64_t row) {
+// To the rows that the job has: the last tile may hold one panel.
+static void store_kept(const ck_panel_job *job, int64_t token, int64_t row, int64_t end, const group_sums *kept) {
   for (int t = 0; t < TOKENS && token + t < job->tokens; t++) {
-    const float *y = job->y + (token + t) * job->y_stride + row;
-    _mm_prefetch((const char *)y, _MM_HINT_T0);
-    _mm_prefetch((const char *)(y + 16), _MM_HINT_T0);
+    float *y = job->y + (token + t) * job->y_stride + row;
+    for (int side = 0; side < 2 && row + side * 16 < end; side++) {
+      _mm512_storeu_ps(y + side * 16, _mm512_load_ps(kept->rows[t] + side * 16));
+    }
   }
 }
 
-static void multiply_chunk(const ck_panel_job *job, int64_t row, int64_t end, int64_t k, int64_t groups,
-                           const panel_tile *tiles) {
+// A chunk of the rows times the tokens from `first` on.
+static void multiply_chunk(const ck_panel_job *job, int64_t first, int64_t last, int64_t tiles, int64_t k, int64_t groups,
+                           panel_scratch *scratch) {
   enum { ONE = 0x3f800000 }; // as a float
   static const int32_t ones[TOKENS] = {ONE, ONE, ONE, ONE, ONE, ONE};
   int is_wide = ck_block_elements(job->type) == CHUNK;
   int64_t records = job->columns / 32 * CK_RECORD_WORDS;
-  for (int64_t token = 0; token < job->tokens; token += TOKENS) {
-    for (int64_t tile = 0; tile < TILES && row + tile * TILE_ROWS < end; tile++) {
-      const int32_t *record = (const int32_t *)job->input + token * records + k / 32 * CK_RECORD_WORDS * TOKENS;
+  for (int64_t token = first; token < last; token += TOKENS) {
+    const int32_t *record = (const int32_t *)job->input + token * records + k / 32 * CK_RECORD_WORDS * TOKENS;
+    group_sums *kept = scratch->kept[(token - first) / TOKENS];
+    for (int64_t tile = 0; tile < tiles; tile++) {
       floats sums[TOKENS][2];
-      if (k > 0) prefetch_sums(job, token, row + tile * TILE_ROWS);
+      prefetch_kept(kept + tile);
       for (int t = 0; t < TOKENS; t++) sums[t][0] = sums[t][1] = _mm512_setzero_ps();
-      multiply_tile(job, tiles + tile, record, groups, sums);
-      store_tile(job, token, row + tile * TILE_ROWS, end, k == 0, is_wide ? record : ones, sums);
+      multiply_tile(job, scratch->tiles + tile, record, groups, sums);
+      keep(is_wide ? record : ones, k == 0, sums, kept + tile);
     }
   }
 }
 
-void panel_gemm_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
-  if (ck_panel_input(job->type) == CK_INPUT_F32) return gemm_panels_avx512(job, begin, end);
-  panel_tile *tiles = job->scratch;
+static void unpack_rows(const ck_panel_job *job, int64_t row, int64_t end, int64_t k, int64_t groups, panel_tile *tiles) {
   int64_t elements = ck_block_elements(job->type), bytes = ck_block_bytes(job->type);
   int64_t panel_bytes = job->columns / elements * bytes * CK_PANEL_ROWS;
-  for (int64_t row = begin; row < end; row += TILES * TILE_ROWS) {
-    for (int64_t k = 0; k < job->columns; k += CHUNK) {
-      int64_t groups = (job->columns - k < CHUNK ? job->columns - k : CHUNK) / 32;
-      for (int64_t panel = 0; panel < TILES * 2 && row + panel * CK_PANEL_ROWS < end; panel++) {
-        const uint8_t *start = (const uint8_t *)job->panels + (row / CK_PANEL_ROWS + panel) * panel_bytes;
-        unpack_panel(job->type, start + k / elements * bytes * CK_PANEL_ROWS, groups, (int)(panel & 1), tiles + panel / 2);
+  for (int64_t panel = 0; panel < TILES * 2 && row + panel * CK_PANEL_ROWS < end; panel++) {
+    const uint8_t *start = (const uint8_t *)job->panels + (row / CK_PANEL_ROWS + panel) * panel_bytes;
+    unpack_panel(job->type, start + k / elements * bytes * CK_PANEL_ROWS, groups, (int)(panel & 1), tiles + panel / 2);
+  }
+}
+
+static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+void panel_gemm_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
+  if (ck_panel_input(job->type) == CK_INPUT_F32) return gemm_panels_avx512(job, begin, end);
+  panel_scratch *scratch = job->scratch;
+  for (int64_t first = 0; first < job->tokens; first += KEPT_TOKENS) {
+    int64_t last = smaller(first + KEPT_TOKENS, job->tokens);
+    for (int64_t row = begin; row < end; row += TILES * TILE_ROWS) {
+      int64_t tiles = (smaller(end - row, TILES * TILE_ROWS) + TILE_ROWS - 1) / TILE_ROWS;
+      for (int64_t k = 0; k < job->columns; k += CHUNK) {
+        int64_t groups = smaller(job->columns - k, CHUNK) / 32;
+        unpack_rows(job, row, end, k, groups, scratch->tiles);
+        multiply_chunk(job, first, last, tiles, k, groups, scratch);
       }
-      multiply_chunk(job, row, end, k, groups, tiles);
+      for (int64_t token = first; token < last; token += TOKENS) {
+        const group_sums *kept = scratch->kept[(token - first) / TOKENS];
+        for (int64_t tile = 0; tile < tiles; tile++) store_kept(job, token, row + tile * TILE_ROWS, end, kept + tile);
+      }
     }
   }
 }

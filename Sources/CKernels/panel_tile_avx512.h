@@ -14,8 +14,6 @@ typedef struct {
   float minima[MOST_SCALES][TILE_ROWS];
 } panel_tile;
 
-_Static_assert(TILES * sizeof(panel_tile) <= GEMM_SCRATCH_BYTES, "the plan's scratch holds the tiles");
-
 // One panel's chunk into its half of a tile.
 static inline __attribute__((always_inline)) void unpack(
     const panel_format *format, const uint8_t *block, int64_t groups, int side, panel_tile *tile) {

@@ -131,11 +131,15 @@ int ck_takes_tiles(const ck_kernels *kernels, int type, int64_t columns) {
   if (!kernels->panel_tiles || columns % 32 || !ck_has_panels(type)) return 0;
   return type != CK_F32 && type != CK_SPARSE_2_4 && type != CK_SPARSE_4_8;
 }
-enum ck_input ck_many_input(const ck_kernels *kernels, int type, int64_t columns) {
-  if (ck_takes_tiles(kernels, type, columns)) return CK_INPUT_TILES;
-  enum ck_input input = ck_panel_input(type);
-  int is_wide = input == CK_INPUT_RECORDS && kernels->make_wide_records && ck_block_elements(type) == 256;
-  return is_wide ? CK_INPUT_WIDE_RECORDS : input;
+enum ck_input ck_many_input(const ck_kernels *kernels, int type, int is_interleaved, int64_t columns, int64_t tokens) {
+  if (is_interleaved && ck_takes_tiles(kernels, type, columns)) return CK_INPUT_TILES;
+  if (is_interleaved && ck_panel_input(type) == CK_INPUT_RECORDS) {
+    int is_wide = kernels->make_wide_records && ck_block_elements(type) == 256;
+    return is_wide ? CK_INPUT_WIDE_RECORDS : CK_INPUT_RECORDS;
+  }
+  // Who keeps weights of 32 bits wants them whole.
+  int is_worthwhile = type != CK_F32 && columns % 32 == 0 && tokens > CK_FEW_TOKENS;
+  return kernels->make_words && is_worthwhile ? CK_INPUT_WORDS : CK_INPUT_F32;
 }
 size_t ck_tile_bytes(int64_t tokens, int64_t columns) { return (size_t)((tokens + 15) / 16 * 16 * columns * 2); }
 

@@ -23,6 +23,8 @@ void make_records_avx512(const float *x, int64_t stride, int64_t tokens, int64_t
 void make_wide_records_avx512(const float *x, int64_t stride, int64_t tokens, int64_t columns, int64_t group_tokens,
                               int32_t *records, int64_t first_group, int64_t last_group);
 void panel_matvec_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
+void make_words_avx512(const float *x, int64_t stride, int64_t tokens, int64_t columns, int32_t *words);
+void gemm_words_avx512(const ck_gemm *job, int64_t begin, int64_t end);
 void gemm_panels_avx512(const ck_panel_job *job, int64_t begin, int64_t end); // formats of floats
 void panel_few_avx512(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_gemm_avx512(const ck_panel_job *job, int64_t begin, int64_t end);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Multiply-adds of 8-bit integers from registers alone: the ceiling of every product over quantised weights.
+// Multiply-adds of 8-bit and of 16-bit integers from registers alone: the ceilings of products over quantised weights, and
+// of prompts' over floats.
 #include "rows.h"
 
 #if defined(__x86_64__)
@@ -19,6 +20,19 @@ static int32_t integer_peak_avx512(int64_t rounds, double *operations) {
   }
   for (int k = 1; k < CHAINS; k++) sums[0] = _mm512_add_epi32(sums[0], sums[k]);
   *operations = (double)rounds * CHAINS * 128;
+  return _mm512_reduce_add_epi32(sums[0]);
+}
+// 32 multiply-adds an instruction.
+static int32_t word_peak_avx512(int64_t rounds, double *operations) {
+  __m512i sums[CHAINS];
+  for (int k = 0; k < CHAINS; k++) sums[k] = _mm512_set1_epi32(k);
+  __m512i left = _mm512_set1_epi16(3);
+  for (int64_t i = 0; i < rounds; i++) {
+    __m512i right = _mm512_set1_epi32((int32_t)i & 0x00010001);
+    for (int k = 0; k < CHAINS; k++) sums[k] = _mm512_dpwssd_epi32(sums[k], left, right);
+  }
+  for (int k = 1; k < CHAINS; k++) sums[0] = _mm512_add_epi32(sums[0], sums[k]);
+  *operations = (double)rounds * CHAINS * 64;
   return _mm512_reduce_add_epi32(sums[0]);
 }
 #pragma clang attribute pop
@@ -46,6 +60,14 @@ int32_t ck_integer_peak(const ck_kernels *kernels, int64_t rounds, double *opera
 #if defined(__x86_64__)
   if (kernels == &kernels_avx512_vnni || kernels == &kernels_amx) return integer_peak_avx512(rounds, operations);
   if (kernels == &kernels_avx2) return integer_peak_avx2(rounds, operations);
+#endif
+  *operations = 0;
+  return (int32_t)(rounds & (kernels != 0));
+}
+
+int32_t ck_word_peak(const ck_kernels *kernels, int64_t rounds, double *operations) {
+#if defined(__x86_64__)
+  if (kernels->make_words) return word_peak_avx512(rounds, operations);
 #endif
   *operations = 0;
   return (int32_t)(rounds & (kernels != 0));

@@ -9,8 +9,11 @@
 
 // Elements decoded at a time: a multiple of every block, small enough for a buffer on the stack and the first cache.
 enum { DECODE_CHUNK = 256 };
-// A thread's scratch of a product of many tokens: 64 rows of one decoded chunk, and 16 more before they are transposed.
-enum { GEMM_SCRATCH_BYTES = (64 + 16) * DECODE_CHUNK * 4 };
+// Tokens whose sums a thread keeps beside each other until all columns are multiplied: in y they lie a row's bytes apart,
+// often a power of two, of which the caches hold few. A multiple of every group of tokens, not less than a micro-batch.
+enum { KEPT_TOKENS = 516 };
+// A thread's scratch of a product of many tokens: 80 rows of one decoded chunk, their scales, and sums with 128 rows.
+enum { GEMM_SCRATCH_BYTES = (64 + 16) * DECODE_CHUNK * 4 + 64 * 4 + KEPT_TOKENS * 128 * 4 };
 // The same of a product by tiles: 512 columns of 128 rows in 16 bits, and the sums of 512 tokens with these rows.
 enum { TILES_SCRATCH_BYTES = 128 * 512 * 2 + 512 * 128 * 4 };
 

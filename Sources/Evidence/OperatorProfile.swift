@@ -9,15 +9,18 @@ package struct OperatorProfile: Sendable, Equatable {
     package var readBytesPerSecond: Double
     package var floatOperationsPerSecond: Double
     package var integerOperationsPerSecond: Double
+    /// On 16-bit integers.
+    package var wordOperationsPerSecond: Double
     /// On 16-bit floats in tiles.
     package var tileOperationsPerSecond: Double
     package init(
       readBytesPerSecond: Double, floatOperationsPerSecond: Double, integerOperationsPerSecond: Double,
-      tileOperationsPerSecond: Double = 0
+      wordOperationsPerSecond: Double = 0, tileOperationsPerSecond: Double = 0
     ) {
       self.readBytesPerSecond = readBytesPerSecond
       self.floatOperationsPerSecond = floatOperationsPerSecond
       self.integerOperationsPerSecond = integerOperationsPerSecond
+      self.wordOperationsPerSecond = wordOperationsPerSecond
       self.tileOperationsPerSecond = tileOperationsPerSecond
     }
   }
@@ -33,24 +36,26 @@ package struct OperatorProfile: Sendable, Equatable {
     package var bytes: Double
     package var floatOperations: Double
     package var integerOperations: Double
+    package var wordOperations: Double
     package var tileOperations: Double
     /// Whether the bytes come from memory rather than from a cache.
     package var readsMemory: Bool
 
     package init(
       name: String, seconds: Double, bytes: Double = 0, floatOperations: Double = 0, integerOperations: Double = 0,
-      tileOperations: Double = 0, readsMemory: Bool = false
+      wordOperations: Double = 0, tileOperations: Double = 0, readsMemory: Bool = false
     ) {
       self.name = name
       self.seconds = seconds
       self.bytes = bytes
       self.floatOperations = floatOperations
       self.integerOperations = integerOperations
+      self.wordOperations = wordOperations
       self.tileOperations = tileOperations
       self.readsMemory = readsMemory
     }
 
-    package var operations: Double { floatOperations + integerOperations + tileOperations }
+    package var operations: Double { floatOperations + integerOperations + wordOperations + tileOperations }
     package var bytesPerSecond: Double? { rate(bytes) }
     package var operationsPerSecond: Double? { rate(operations) }
     private func rate(_ amount: Double) -> Double? { seconds > 0 && amount > 0 ? amount / seconds : nil }
@@ -60,11 +65,12 @@ package struct OperatorProfile: Sendable, Equatable {
       guard readsMemory, seconds > 0, limits.readBytesPerSecond > 0, limits.floatOperationsPerSecond > 0 else {
         return nil
       }
-      let integers = max(limits.integerOperationsPerSecond, limits.floatOperationsPerSecond)
       let memory = bytes / limits.readBytesPerSecond
-      let tiles = max(limits.tileOperationsPerSecond, limits.floatOperationsPerSecond)
-      let arithmetic =
-        floatOperations / limits.floatOperationsPerSecond + integerOperations / integers + tileOperations / tiles
+      // A kind that the machine has no instructions for is computed in floats.
+      let arithmetic = [
+        (floatOperations, limits.floatOperationsPerSecond), (integerOperations, limits.integerOperationsPerSecond),
+        (wordOperations, limits.wordOperationsPerSecond), (tileOperations, limits.tileOperationsPerSecond),
+      ].reduce(0) { $0 + $1.0 / max($1.1, limits.floatOperationsPerSecond) }
       return memory >= arithmetic ? (.memory, memory / seconds) : (.arithmetic, arithmetic / seconds)
     }
   }
@@ -105,6 +111,7 @@ extension OperatorProfile {
         "readBytesPerSecond": .number(limits.readBytesPerSecond),
         "floatOperationsPerSecond": .number(limits.floatOperationsPerSecond),
         "integerOperationsPerSecond": .number(limits.integerOperationsPerSecond),
+        "wordOperationsPerSecond": .number(limits.wordOperationsPerSecond),
         "tileOperationsPerSecond": .number(limits.tileOperationsPerSecond),
       ],
       "prefill": prefill.map(json) ?? .null, "decode": decode.map(json) ?? .null,

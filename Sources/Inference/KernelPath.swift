@@ -17,6 +17,8 @@ package struct KernelPath: Sendable, Equatable {
     case integers
     /// 32-bit floats, to which the weights are widened in registers.
     case floats
+    /// 16-bit integers on both sides, of weights that are floats or decoded to them, 256 columns to a scale.
+    case words
     /// 16-bit floats (bf16) on both sides, rounded once per product, and sums of 32 bits: tiles of AMX.
     case tiles
     /// Blocks are decoded to 32-bit floats in a buffer and multiplied from there.
@@ -64,22 +66,32 @@ extension KernelSet {
     if format.isKeptRow {
       return KernelPath(
         format: format, decode: .init(layout: .rows, arithmetic: .floats),
-        prefill: .init(layout: .rows, arithmetic: .decoded), doubt: .keptRows)
+        prefill: .init(layout: .rows, arithmetic: many(type, isInterleaved: false) ?? .decoded), doubt: .keptRows)
     }
     if interleaves(type) {
-      let product = KernelPath.Product(
-        layout: .panels, arithmetic: ck_panel_input(type) == CK_INPUT_F32 ? .floats : .integers)
-      let prefill = takesTiles(type, columns: Self.wholeColumns) ? .init(layout: .panels, arithmetic: .tiles) : product
-      return KernelPath(format: format, decode: product, prefill: prefill, doubt: nil)
+      let one: KernelPath.Arithmetic = ck_panel_input(type) == CK_INPUT_F32 ? .floats : .integers
+      return KernelPath(
+        format: format, decode: .init(layout: .panels, arithmetic: one),
+        prefill: .init(layout: .panels, arithmetic: many(type, isInterleaved: true) ?? one), doubt: nil)
     }
     let isFloat = type == CK_F32.rawValue
     let single: KernelPath.Arithmetic =
       ck_is_direct(row, type) == 0 ? .decoded : ck_input_of(row, type) == CK_INPUT_F32 ? .floats : .integers
-    let batch: KernelPath.Arithmetic = isFloat && openBLAS != nil ? .library : isFloat ? .floats : .decoded
+    let own = many(type, isInterleaved: false)
+    let batch: KernelPath.Arithmetic = isFloat && openBLAS != nil ? .library : isFloat ? .floats : own ?? .decoded
     let doubt: KernelPath.Doubt? = isFloat ? nil : ck_has_panels(type) == 0 ? .noPanels : .notRepacked
     return KernelPath(
       format: format, decode: .init(layout: .rows, arithmetic: single),
       prefill: .init(layout: .rows, arithmetic: batch), doubt: doubt)
+  }
+
+  /// What many tokens at a time are multiplied in, where that is neither floats nor what one token is multiplied in.
+  private func many(_ type: Int32, isInterleaved: Bool) -> KernelPath.Arithmetic? {
+    switch ck_many_input(row, type, isInterleaved ? 1 : 0, Int64(Self.wholeColumns), Int64(ThreadCounts.fewRows + 1)) {
+    case CK_INPUT_TILES: .tiles
+    case CK_INPUT_WORDS: .words
+    default: nil
+    }
   }
 
   /// A row length that every block divides, as of all matrices of common models.
@@ -91,6 +103,7 @@ extension KernelSet {
     switch (isBatch ? path.prefill : path.decode).arithmetic {
     case .integers: return .integers
     case .tiles: return .tiles
+    case .words: return .words
     case .floats, .decoded, .library: return .floats
     }
   }

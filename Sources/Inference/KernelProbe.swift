@@ -150,8 +150,8 @@ package final class KernelProbe {
     return region.count / 4096 * 4096
   }
 
-  /// Multiply-adds in the registers of every thread of prompts; the operations. Integers and tiles give none where the
-  /// set has none.
+  /// Multiply-adds in the registers of every thread of prompts; the operations. Integers, words and tiles give none
+  /// where the set has none.
   package func multiplyAdds(of arithmetic: OperatorWork.Arithmetic, rounds: Int) -> Double {
     // The figure per call is the same for all threads; what they add up to is kept from being left out.
     let sums = buffers.floats(.logits)
@@ -162,6 +162,7 @@ package final class KernelProbe {
         switch arithmetic {
         case .floats: sums[thread] = kernels.row.pointee.multiply_add_peak(Int64(rounds), &own)
         case .integers: sums[thread] = Float(ck_integer_peak(kernels.row, Int64(rounds), &own))
+        case .words: sums[thread] = Float(ck_word_peak(kernels.row, Int64(rounds), &own))
         case .tiles: sums[thread] = kernels.row.pointee.tile_peak?(Int64(rounds), &own) ?? 0
         }
         if thread == 0 { operations = own * Double(pool.counts.prefill) }

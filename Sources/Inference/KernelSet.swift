@@ -127,6 +127,8 @@ extension KernelSet {
       && ck_gemm_scratch_bytes(row) <= RuntimeMemoryPlan.gemmScratchFloats * 4
       && (1...512).allSatisfy { ck_tile_bytes($0, 32) <= (Int($0) + tokens - 1) / tokens * tokens * 32 * 4 }
       && ck_packed_bytes(row, Int64(tokens), 8) == tokens * 8 * 4
+      && Int(CK_FEW_TOKENS) == ThreadCounts.fewRows
+      && ck_word_bytes(row, Int64(tokens), 32) <= tokens * 32 * 4
       && ck_attention_scratch_bytes(Int64(tokens), Int64(width)) == floats * 4
   }
 }

@@ -58,10 +58,9 @@ struct ProductPart {
   /// What a product of a few tokens reads, whose rows are interleaved.
   var fewInput: ck_input { ck_panel_input(matrix.type) }
 
-  /// What a product of many tokens reads: rows in the file's order are decoded to floats.
-  func manyInput(_ kernels: KernelSet) -> ck_input {
-    guard isInterleaved else { return CK_INPUT_F32 }
-    return ck_many_input(kernels.row, matrix.type, Int64(matrix.columns))
+  /// What a product of so many tokens reads.
+  func manyInput(_ kernels: KernelSet, tokens: Int) -> ck_input {
+    ck_many_input(kernels.row, matrix.type, isInterleaved ? 1 : 0, Int64(matrix.columns), Int64(tokens))
   }
 
   var hasFew: Bool { isInterleaved && ck_has_few(matrix.type) != 0 }
@@ -216,8 +215,8 @@ package struct Products: @unchecked Sendable {
       parts.removeAll { $0.matrix.type == CK_F32.rawValue }
     }
     // All forms of the input take the same buffer, one after the other.
-    for input in [CK_INPUT_F32, CK_INPUT_RECORDS, CK_INPUT_WIDE_RECORDS, CK_INPUT_TILES] {
-      let readers = parts.filter { $0.manyInput(kernels) == input }
+    for input in [CK_INPUT_F32, CK_INPUT_WORDS, CK_INPUT_RECORDS, CK_INPUT_WIDE_RECORDS, CK_INPUT_TILES] {
+      let readers = parts.filter { $0.manyInput(kernels, tokens: tokens) == input }
       guard !readers.isEmpty else { continue }
       let conversion = pool.clock?.begin()
       switch input {
@@ -225,6 +224,7 @@ package struct Products: @unchecked Sendable {
         let group = Int(kernels.row.pointee.record_tokens)
         makeRecords(x, tokens: tokens, columns: columns, group: group, isWide: input == CK_INPUT_WIDE_RECORDS)
       case CK_INPUT_TILES: makeTiles(x, tokens: tokens, columns: columns)
+      case CK_INPUT_WORDS: makeWords(x, tokens: tokens, columns: columns)
       default: pack(x, tokens: tokens, columns: columns)
       }
       if let conversion { pool.clock?.end(.conversion, conversion) }
@@ -283,6 +283,25 @@ package struct Products: @unchecked Sendable {
     }
   }
 
+  /// Groups of tokens in pieces of columns, as above.
+  private func makeWords(_ x: UnsafePointer<Float>, tokens: Int, columns: Int) {
+    let row = kernels.row
+    let (group, piece) = (Int(row.pointee.token_group), 1024)
+    let pieces = (columns + piece - 1) / piece
+    func words(_ columns: Int) -> Int { ck_word_bytes(row, Int64(group), Int64(columns)) / 4 }
+    let own = words(columns)
+    pool.forEachChunk(of: (tokens + group - 1) / group * pieces, grain: 1) { _, items in
+      packed.withMemoryRebound(to: Int32.self, capacity: 1) { all in
+        for item in items {
+          let (place, start) = (item / pieces, item % pieces * piece)
+          row.pointee.make_words(
+            x + place * group * columns + start, Int64(columns), Int64(tokens - place * group),
+            Int64(min(piece, columns - start)), all + place * own + words(start))
+        }
+      }
+    }
+  }
+
   /// Groups of sixteen tokens in pieces of columns, as above.
   private func makeTiles(_ x: UnsafePointer<Float>, tokens: Int, columns: Int) {
     let (group, piece) = (16, 1024)
@@ -315,12 +334,14 @@ package struct Products: @unchecked Sendable {
       let job = ck_panel_job(
         type: matrix.type, panels: nil, input: packed, tokens: Int64(tokens),
         columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: scratch)
-      let usesTiles = part.manyInput(kernels) == CK_INPUT_TILES
+      let usesTiles = part.manyInput(kernels, tokens: tokens) == CK_INPUT_TILES
       run(usesTiles ? kernels.row.pointee.panel_tiles : kernels.row.pointee.panel_gemm, job, over: rows, of: part)
     } else {
+      let words = part.manyInput(kernels, tokens: tokens) == CK_INPUT_WORDS ? UnsafeRawPointer(packed) : nil
       var job = ck_gemm(
         weights: matrix.address, row_bytes: matrix.rowBytes, decode: ck_decoder_of(kernels.row, matrix.type),
-        packed: packed, tokens: Int64(tokens), columns: Int64(matrix.columns), y: part.output,
+        packed: words == nil ? packed : nil, words: words?.assumingMemoryBound(to: Int32.self),
+        tokens: Int64(tokens), columns: Int64(matrix.columns), y: part.output,
         y_stride: Int64(matrix.rows), scratch: scratch, block_elements: ck_block_elements(matrix.type),
         block_bytes: ck_block_bytes(matrix.type), is_interleaved: 0, panel_type: matrix.type)
       kernels.row.pointee.gemm(&job, Int64(rows.lowerBound), Int64(rows.upperBound))

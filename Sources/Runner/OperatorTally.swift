@@ -33,7 +33,8 @@ struct OperatorTally {
       return OperatorProfile.Row(
         name: pass.rawValue, seconds: times[pass] / Double(tokens), bytes: amount.bytes * share,
         floatOperations: amount.floatOperations * share, integerOperations: amount.integerOperations * share,
-        tileOperations: amount.tileOperations * share, readsMemory: pass.readsMemory)
+        wordOperations: amount.wordOperations * share, tileOperations: amount.tileOperations * share,
+        readsMemory: pass.readsMemory)
     }
     return OperatorProfile.Phase(tokens: sampleTokens, seconds: seconds / Double(tokens), rows: rows)
   }
@@ -55,6 +56,7 @@ extension OperatorProfile.Limits {
       readBytesPerSecond: best { Double(probe.read()) },
       floatOperationsPerSecond: best { probe.multiplyAdds(of: .floats, rounds: plan.peakRounds) },
       integerOperationsPerSecond: best { probe.multiplyAdds(of: .integers, rounds: plan.peakRounds) },
+      wordOperationsPerSecond: best { probe.multiplyAdds(of: .words, rounds: plan.peakRounds) },
       tileOperationsPerSecond: best { probe.multiplyAdds(of: .tiles, rounds: plan.peakRounds) })
   }
 }

@@ -26,12 +26,12 @@ import Testing
         ck_run_matvec(
           kernels.row, matrix.type, matrix.address, matrix.rowBytes, &input, &y, 1, 7, Int64(share.columns))
       }
-      for row in 1..<7 { expect(y[row], matrix, row, x[...], "\(kernels.name), row \(row)") }
+      for row in 1..<7 { expect(y[row], matrix, row, x.map(Double.init), "\(kernels.name), row \(row)") }
       #expect(y[0] == 777 && y[7] == 777, "\(kernels.name) wrote beside its rows")
     }
   }
 
-  @Test(arguments: [CK_KEPT_MASK, CK_KEPT_LIST], [1, 7])
+  @Test(arguments: [CK_KEPT_MASK, CK_KEPT_LIST], [1, 7, 37])
   func `many vectors times kept rows equal the sums in doubles`(type: ck_type, tokens: Int) throws {
     // A chunk and a part of one; a panel of rows and a part of one.
     let (rows, columns) = (83, 320)
@@ -39,11 +39,14 @@ import Testing
     var random = SeededRandom(seed: 4)
     let x = (0..<tokens * columns).map { _ in Float.random(in: -2...2, using: &random) }
     for kernels in supportedRows() {
-      let y = product(kernels.row, matrix, x, tokens: tokens)
+      let input = FloatInput(
+        x, tokens: tokens, columns: columns, type: matrix.type, isInterleaved: false, kernels.row)
+      let y = product(kernels.row, matrix, input)
       for token in 0..<tokens {
+        let represented = (0..<columns).map { input.value(token, $0) }
         for row in 2..<rows {
           expect(
-            y[token * (rows + 1) + row], matrix, row, x[token * columns..<(token + 1) * columns],
+            y[token * (rows + 1) + row], matrix, row, represented, inWords: input.isInWords,
             "\(kernels.name), token \(token), row \(row)")
         }
         #expect(y[token * (rows + 1) + 1] == 777 && y[token * (rows + 1) + rows] == 777, "\(kernels.name)")
@@ -51,38 +54,31 @@ import Testing
     }
   }
 
-  private func product(_ row: UnsafePointer<ck_kernels>, _ matrix: KeptMatrix, _ x: [Float], tokens: Int) -> [Float] {
-    let columns = Int64(matrix.columns)
-    let groups = (Int64(tokens) + row.pointee.token_group - 1) / row.pointee.token_group
-    var packed = [Float](repeating: 0, count: ck_packed_bytes(row, Int64(tokens), columns) / 4)
-    row.pointee.pack(x, columns, Int64(tokens), columns, &packed, 0, groups)
+  private func product(_ row: UnsafePointer<ck_kernels>, _ matrix: KeptMatrix, _ input: FloatInput) -> [Float] {
     var scratch = [Float](repeating: 0, count: ck_gemm_scratch_bytes(row) / 4)
-    var y = [Float](repeating: 777, count: tokens * (matrix.rows + 1))
-    packed.withUnsafeBufferPointer { packed in
-      scratch.withUnsafeMutableBufferPointer { scratch in
-        y.withUnsafeMutableBufferPointer { y in
-          var job = ck_gemm()
-          job.weights = matrix.address
-          job.row_bytes = matrix.rowBytes
-          job.packed = packed.baseAddress
-          job.tokens = Int64(tokens)
-          job.columns = columns
-          job.y = y.baseAddress
-          job.y_stride = Int64(matrix.rows + 1)
-          job.scratch = scratch.baseAddress
-          job.panel_type = matrix.type
-          row.pointee.gemm(&job, 2, Int64(matrix.rows))
-        }
+    var y = [Float](repeating: 777, count: input.tokens * (matrix.rows + 1))
+    scratch.withUnsafeMutableBufferPointer { scratch in
+      y.withUnsafeMutableBufferPointer { y in
+        var job = input.job
+        job.weights = matrix.address
+        job.row_bytes = matrix.rowBytes
+        job.y = y.baseAddress
+        job.y_stride = Int64(matrix.rows + 1)
+        job.scratch = scratch.baseAddress
+        row.pointee.gemm(&job, 2, Int64(matrix.rows))
       }
     }
     return y
   }
 
   /// The bound on any order of float sums (see ProductTests): halves are exact, zeros add nothing.
-  private func expect(_ y: Float, _ matrix: KeptMatrix, _ row: Int, _ x: ArraySlice<Float>, _ comment: Comment) {
+  private func expect(
+    _ y: Float, _ matrix: KeptMatrix, _ row: Int, _ x: [Double], inWords: Bool = false, _ comment: Comment
+  ) {
     let weights = matrix.values[row * matrix.columns..<(row + 1) * matrix.columns].map(Double.init)
-    let products = zip(weights, x).map { $0 * Double($1) }
-    let bound = Double(matrix.columns) * 0x1p-23 * products.reduce(0) { $0 + abs($1) } + 1e-30
+    let products = zip(weights, x).map { $0 * $1 }
+    let words = inWords ? wordBound(weights, x) : 0
+    let bound = Double(matrix.columns) * 0x1p-23 * products.reduce(0) { $0 + abs($1) } + words + 1e-30
     #expect(abs(Double(y) - products.reduce(0, +)) <= bound, comment)
   }
 

@@ -81,12 +81,12 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
 
   @Test func `many vectors read wide records only where the blocks are as wide and the kernels multiply by them`() {
     let portable = ck_kernels_for(CK_PORTABLE)
-    #expect(ck_many_input(portable, Int32(CK_Q4_K.rawValue), 512) == CK_INPUT_RECORDS)
-    #expect(ck_many_input(portable, Int32(CK_F16.rawValue), 512) == CK_INPUT_F32)
+    #expect(ck_many_input(portable, Int32(CK_Q4_K.rawValue), 1, 512, 64) == CK_INPUT_RECORDS)
+    #expect(ck_many_input(portable, Int32(CK_F16.rawValue), 1, 512, 64) == CK_INPUT_F32)
     guard let vnni = ck_kernels_for(CK_AVX512_VNNI) else { return }
-    #expect(ck_many_input(vnni, Int32(CK_Q4_K.rawValue), 512) == CK_INPUT_WIDE_RECORDS)
-    #expect(ck_many_input(vnni, Int32(CK_Q4_0.rawValue), 512) == CK_INPUT_RECORDS)
-    #expect(ck_many_input(ck_kernels_for(CK_AMX), Int32(CK_Q4_K.rawValue), 512) == CK_INPUT_TILES)
+    #expect(ck_many_input(vnni, Int32(CK_Q4_K.rawValue), 1, 512, 64) == CK_INPUT_WIDE_RECORDS)
+    #expect(ck_many_input(vnni, Int32(CK_Q4_0.rawValue), 1, 512, 64) == CK_INPUT_RECORDS)
+    #expect(ck_many_input(ck_kernels_for(CK_AMX), Int32(CK_Q4_K.rawValue), 1, 512, 64) == CK_INPUT_TILES)
   }
 
   @Test(arguments: panelTypes, [1, 2, 3, 7])
@@ -109,7 +109,7 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
     }
   }
 
-  @Test(arguments: panelTypes, [1, 5, 6, 13])
+  @Test(arguments: panelTypes, [1, 5, 6, 13, 37])
   func `many vectors times panels equal the sums in doubles`(type: Int32, tokens: Int) {
     // A chunk and a part of one; all rows that are unpacked at once and some more, the last tile with a single panel.
     let block = max(32, Int(ck_block_elements(type)))
@@ -122,20 +122,16 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
       let records = Records(
         x, tokens: tokens, columns: columns, group: Int(row.pointee.record_tokens), row: row,
         form: wide ? CK_INPUT_WIDE_RECORDS : CK_INPUT_RECORDS)
-      let groups = (Int64(tokens) + row.pointee.token_group - 1) / row.pointee.token_group
-      var packed = [Float](repeating: 0, count: ck_packed_bytes(row, Int64(tokens), Int64(columns)) / 4)
-      row.pointee.pack(x, Int64(columns), Int64(tokens), Int64(columns), &packed, 0, groups)
+      let floats = FloatInput(x, tokens: tokens, columns: columns, type: type, isInterleaved: true, row)
       var y = [Float](repeating: 777, count: tokens * 193)
-      packed.withUnsafeBytes { packed in
-        let input = matrix.readsFloats ? packed.baseAddress : UnsafeRawPointer(records.words.baseAddress)
-        matrix.run(kernels, .many, input: input, tokens: tokens, into: &y, stride: 193, rows: 16..<192)
-      }
+      let input = UnsafeRawPointer(matrix.readsFloats ? floats.words.baseAddress : records.words.baseAddress)
+      matrix.run(kernels, .many, input: input, tokens: tokens, into: &y, stride: 193, rows: 16..<192)
       for token in 0..<tokens {
         let represented = (0..<columns).map {
-          matrix.readsFloats ? Double(x[token * columns + $0]) : records.value(token, $0)
+          matrix.readsFloats ? floats.value(token, $0) : records.value(token, $0)
         }
         for row in [16, 29, 47, 48, 79, 111, 143, 144, 191] {
-          let exact = matrix.product(row: row, represented)
+          let exact = matrix.product(row: row, represented, inWords: matrix.readsFloats && floats.isInWords)
           #expect(
             abs(Double(y[token * 193 + row]) - exact.sum) <= exact.bound,
             "\(kernels.name), token \(token), row \(row)")
@@ -276,7 +272,7 @@ private struct PanelMatrix {
   /// Exact sums with the bound of ProductTests on any order of float sums. Codes are stored with an offset of at most
   /// 128 or a minimum, whose products cancel: each term's magnitude is that of its largest code. Levels that are no
   /// whole numbers are rounded to steps of a hundred-and-twentieth or less.
-  func product(row: Int, _ x: [Double]) -> (sum: Double, bound: Double) {
+  func product(row: Int, _ x: [Double], inWords: Bool = false) -> (sum: Double, bound: Double) {
     var sum = 0.0
     var magnitude = 0.0
     for k in 0..<columns {
@@ -286,6 +282,7 @@ private struct PanelMatrix {
     }
     let levels = [Int32(CK_NF4.rawValue), Int32(CK_FP4.rawValue)].contains(type) ? 0.5 / 120 * largest : 0
     let inputs = x.reduce(0) { $0 + abs($1) }
-    return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + levels * inputs + 1e-30)
+    let words = inWords ? wordBound(decoded[row * columns..<(row + 1) * columns].map(Double.init), x) : 0
+    return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + levels * inputs + words + 1e-30)
   }
 }

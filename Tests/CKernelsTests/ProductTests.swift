@@ -41,7 +41,7 @@ private let fastTypes: [Int32] = [0, 1, 30, 8, 2, 12, 14]
     }
   }
 
-  @Test(arguments: [Int32(0), 1, 30, 8, 2, 12, 14, 6, 10], [1, 6, 7, 13])
+  @Test(arguments: [Int32(0), 1, 30, 8, 2, 12, 14, 6, 10], [1, 6, 7, 13, 37])
   func `a product of many tokens equals the sums in doubles`(type: Int32, tokens: Int) throws {
     let columns = 768
     let rowCount = 83  // one panel and a part of the next, a part of a tile
@@ -49,11 +49,12 @@ private let fastTypes: [Int32] = [0, 1, 30, 8, 2, 12, 14]
     var random = SeededRandom(seed: 7)
     let x = (0..<tokens * columns).map { _ in Float.random(in: -2...2, using: &random) }
     for kernels in supportedRows() {
-      let y = manyProducts(
-        kernels, type: type, weights: weights, rows: rowCount, columns: columns, x: x, tokens: tokens)
+      let floats = FloatInput(x, tokens: tokens, columns: columns, type: type, isInterleaved: false, kernels.row)
+      let y = manyProducts(kernels, type: type, weights: weights, rows: rowCount, columns: columns, floats)
       for token in 0..<tokens {
-        let input = x[token * columns..<(token + 1) * columns].map(Double.init)
-        let exact = products(weights: weights, type: type, rows: rowCount, columns: columns, x: input)
+        let input = (0..<columns).map { floats.value(token, $0) }
+        let exact = products(
+          weights: weights, type: type, rows: rowCount, columns: columns, x: input, inWords: floats.isInWords)
         for row in 2..<rowCount {
           #expect(
             abs(Double(y[token * (rowCount + 1) + row]) - exact[row].sum) <= exact[row].bound,
@@ -69,7 +70,7 @@ private let fastTypes: [Int32] = [0, 1, 30, 8, 2, 12, 14]
   /// the products, scales and decoded weights (each at most 2⁻²⁴ of a term, fewer than n + 4 of them per term); the
   /// offset of q4_0 and q4_k is a sum of magnitudes of its own, at most 16 times the largest code's share.
   private func products(
-    weights: [UInt8], type: Int32, rows: Int, columns: Int, x: [Double]
+    weights: [UInt8], type: Int32, rows: Int, columns: Int, x: [Double], inWords: Bool = false
   ) -> [(sum: Double, bound: Double)] {
     let rowBytes = columns / Int(ck_block_elements(type)) * Int(ck_block_bytes(type))
     return (0..<rows).map { row in
@@ -85,7 +86,8 @@ private let fastTypes: [Int32] = [0, 1, 30, 8, 2, 12, 14]
         sum += Double(decoded[k]) * x[k]
         magnitude += (abs(Double(decoded[k])) + largest) * abs(x[k])
       }
-      return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + 1e-30)
+      let words = inWords ? wordBound(decoded.map(Double.init), x) : 0
+      return (sum, Double(columns / 8 + 16) * 0x1p-23 * magnitude + words + 1e-30)
     }
   }
 
@@ -104,26 +106,23 @@ private let fastTypes: [Int32] = [0, 1, 30, 8, 2, 12, 14]
 
   /// Rows 2 to the end of every token's product, in a buffer with one guard element per token.
   private func manyProducts(
-    _ kernels: KernelRow, type: Int32, weights: [UInt8], rows: Int, columns: Int, x: [Float], tokens: Int
+    _ kernels: KernelRow, type: Int32, weights: [UInt8], rows: Int, columns: Int, _ input: FloatInput
   ) -> [Float] {
     let row = kernels.row
-    let groups = (Int64(tokens) + row.pointee.token_group - 1) / row.pointee.token_group
-    var packed = [Float](repeating: 0, count: ck_packed_bytes(row, Int64(tokens), Int64(columns)) / 4)
-    row.pointee.pack(x, Int64(columns), Int64(tokens), Int64(columns), &packed, 0, groups)
+    let tokens = input.tokens
     var scratch = [Float](repeating: 0, count: ck_gemm_scratch_bytes(row) / 4)
     var y = [Float](repeating: 777, count: tokens * (rows + 1))
     weights.withUnsafeBytes { bytes in
-      packed.withUnsafeBufferPointer { packed in
-        y.withUnsafeMutableBufferPointer { y in
-          scratch.withUnsafeMutableBufferPointer { scratch in
-            var job = ck_gemm(
-              weights: bytes.baseAddress, row_bytes: columns / Int(ck_block_elements(type)) * Int(ck_block_bytes(type)),
-              decode: ck_decoder_of(row, type), packed: packed.baseAddress, tokens: Int64(tokens),
-              columns: Int64(columns), y: y.baseAddress, y_stride: Int64(rows + 1), scratch: scratch.baseAddress,
-              block_elements: ck_block_elements(type), block_bytes: ck_block_bytes(type),
-              is_interleaved: 0, panel_type: 0)
-            row.pointee.gemm(&job, 2, Int64(rows))
-          }
+      y.withUnsafeMutableBufferPointer { y in
+        scratch.withUnsafeMutableBufferPointer { scratch in
+          var job = input.job
+          job.weights = bytes.baseAddress
+          job.row_bytes = columns / Int(ck_block_elements(type)) * Int(ck_block_bytes(type))
+          job.decode = ck_decoder_of(row, type)
+          job.y = y.baseAddress
+          job.y_stride = Int64(rows + 1)
+          job.scratch = scratch.baseAddress
+          row.pointee.gemm(&job, 2, Int64(rows))
         }
       }
     }

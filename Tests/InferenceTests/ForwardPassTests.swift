@@ -17,6 +17,10 @@ import Testing
   /// largest of 256 normal numbers is about 3 of them): 3 / 254 / √3 ≈ 0.7 % per product, seven products a layer.
   private let int8Bound = 0.04
 
+  /// Long prompts in 16 bits: on either side elements are off by 1 / √12 of a step of ‖·‖ / 32,767, a product of 256
+  /// columns by √2 · 16 / √12 / 32,767 ≈ 2e-4 of its size; fifteen products in a chain, and head-room for the norms.
+  private let wordBound = 15.0.squareRoot() * 2e-4 * 2
+
   /// The worst distance of each kernel set's logits from the twin's, token by token or after the whole prompt.
   private func distances(
     _ architecture: ModelArchitecture, _ inventory: TensorInventory, keyValueFormat: KeyValueFormat = .f32,
@@ -57,6 +61,24 @@ import Testing
     let inventory = smallInventory(architecture, format)
     for (name, distance) in try distances(architecture, inventory, threads: 2, isPrefill: true) {
       #expect(distance < bound(format), "\(name)")
+    }
+  }
+
+  @Test(arguments: [BlockFormat.f16, .bf16, .f32, .iq2_xs, .q5_k])
+  func `a long prompt equals the naive twin, of panels as of rows in the file's order`(format: BlockFormat) throws {
+    let architecture = smallArchitecture()
+    let long = (0..<40).map { Int32($0 * 37 % 96) }
+    try withPool(2) { pool in
+      let weights = try SyntheticWeights(inventory: smallInventory(architecture, format), seed: 3, pool: pool)
+      var twin = NaiveTwin(architecture: architecture, weights: weights)
+      let expected = long.map { twin.logits(after: $0) }
+      for kernels in runnableKernels().flatMap({ [$0, $0.withoutRepacking] }) {
+        let session = try InferenceSession(
+          architecture: architecture, weights: weights, workload: Workload(contextTokens: 64, keyValueFormat: .f32),
+          kernels: kernels, pool: pool)
+        let distance = relativeDistance(try session.logits(after: long), expected[39])
+        #expect(distance < max(bound(format), format == .f32 ? 0 : wordBound), "\(kernels.name), \(kernels.repacks)")
+      }
     }
   }
 

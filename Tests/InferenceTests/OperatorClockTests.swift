@@ -113,14 +113,20 @@ import Testing
     }
   }
 
-  @Test func `panels are multiplied in integers but for the formats of floats`() throws {
+  @Test func `panels are multiplied in integers but for floats, which many vectors meet in words`() throws {
     for set in runnableKernels() where set.repacks {
       for format in BlockFormat.allCases {
         guard let path = set.path(format), path.decode.layout == .panels else { continue }
         #expect(path.decode.arithmetic == ([.f32, .f16, .bf16].contains(format) ? .floats : .integers))
-        let usesTiles = set.name == .amx && format != .f32
         #expect(path.prefill.layout == .panels)
-        #expect(path.prefill.arithmetic == (usesTiles ? .tiles : path.decode.arithmetic))
+        let isHalf = [.f16, .bf16].contains(format)
+        let many: KernelPath.Arithmetic =
+          switch set.name {
+          case .amx where format != .f32: .tiles
+          case .avx512vnni where isHalf: .words
+          default: path.decode.arithmetic
+          }
+        #expect(path.prefill.arithmetic == many)
         #expect(path.doubt == nil)
       }
       #expect(try #require(set.path(.iq2_xs)).doubt == .noPanels)

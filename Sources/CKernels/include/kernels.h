@@ -42,7 +42,7 @@ typedef struct {
 
 enum ck_input {
   CK_INPUT_F32 = 0, CK_INPUT_BLOCKS_32 = 1, CK_INPUT_BLOCKS_256 = 2, CK_INPUT_RECORDS = 3, CK_INPUT_TILES = 4,
-  CK_INPUT_WIDE_RECORDS = 5
+  CK_INPUT_WIDE_RECORDS = 5, CK_INPUT_WORDS = 6
 };
 
 // Blocks to floats; elements is a multiple of the format's block.
@@ -53,13 +53,14 @@ typedef void (*ck_matvec)(const void *weights, size_t row_bytes, const ck_activa
                           int64_t end, int64_t columns);
 
 
-// y[token][row] for row in begin..<end: a product over packed inputs (see pack) and weights decoded on the way.
+// y[token][row] for row in begin..<end: a product over packed inputs (see pack, make_words) and weights decoded on the way.
 // scratch holds gemm_scratch_bytes bytes, 64-byte aligned; y has y_stride floats between tokens.
 typedef struct {
   const void *weights;
   size_t row_bytes;
   ck_decoder decode;
-  const float *packed;
+  const float *packed;  // or, where ck_many_input says so,
+  const int32_t *words; // words, see make_words: the other is null
   int64_t tokens;
   int64_t columns;
   float *y;
@@ -113,7 +114,7 @@ enum { CK_RECORD_WORDS = 15 };
 typedef struct {
   int type;
   const void *panels;
-  const void *input;   // records, or for formats of floats: packed floats of many tokens, the vector itself of one
+  const void *input;   // records, or for formats of floats: packed floats or words of many tokens, the vector itself of one
   int64_t tokens;
   int64_t columns;
   float *y;
@@ -135,6 +136,10 @@ typedef struct {
   void (*pack)(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
                int64_t last_group);
   void (*gemm)(const ck_gemm *job, int64_t begin, int64_t end);
+  // One group of as many tokens as 16-bit integers, columns a multiple of 32, in chunks of 256: the pairs of neighbouring
+  // columns, of each the tokens' in turn, then a float per token that a step of one stands for. A chunk's words have a 2-norm
+  // of 32,767, so that no sum of products with others like them overflows 32 bits. Null for a set without such products.
+  void (*make_words)(const float *x, int64_t stride, int64_t tokens, int64_t columns, int32_t *words);
 
   // Products over panels: of one token (records of groups of one), of many (what ck_many_input says, records of groups
   // of record_tokens).
@@ -224,12 +229,18 @@ int64_t ck_few_group(int64_t tokens);
 size_t ck_record_bytes(int64_t group_tokens, int64_t tokens, int64_t columns);
 // Whether rows of so many columns of the type are multiplied by tiles, and the size of their input.
 int ck_takes_tiles(const ck_kernels *kernels, int type, int64_t columns);
-// What panel_gemm, or for tiles panel_tiles, reads of rows of so many columns.
-enum ck_input ck_many_input(const ck_kernels *kernels, int type, int64_t columns);
+// What products of so many tokens read of rows of so many columns: of panels panel_gemm, or for tiles panel_tiles, of rows in
+// the file's order gemm. Up to CK_FEW_TOKENS weights are not worth turning into words.
+enum { CK_FEW_TOKENS = 32 };
+enum ck_input ck_many_input(const ck_kernels *kernels, int type, int is_interleaved, int64_t columns, int64_t tokens);
 size_t ck_tile_bytes(int64_t tokens, int64_t columns);
+// The size of whole groups of tokens as words.
+size_t ck_word_bytes(const ck_kernels *kernels, int64_t tokens, int64_t columns);
 
 // Multiplies and adds 8-bit integers in registers; operations is 0 for a row without such instructions. Gives their sum.
 int32_t ck_integer_peak(const ck_kernels *kernels, int64_t rounds, double *operations);
+// The same of 16-bit integers; operations is 0 for a row without make_words.
+int32_t ck_word_peak(const ck_kernels *kernels, int64_t rounds, double *operations);
 
 size_t ck_gemm_scratch_bytes(const ck_kernels *kernels);
 int64_t ck_gemm_row_step(const ck_kernels *kernels);

@@ -10,17 +10,18 @@ package struct OperatorWork: Sendable {
   package struct Amount: Sendable, Equatable {
     /// Weights and cached keys and values; of operators that read no memory the activations that pass through.
     package var bytes = 0.0
-    /// Operations on 32-bit floats, on 8-bit integers, and on 16-bit floats in tiles.
+    /// Operations on 32-bit floats, on 8-bit and on 16-bit integers, and on 16-bit floats in tiles.
     package var floatOperations = 0.0
     package var integerOperations = 0.0
+    package var wordOperations = 0.0
     package var tileOperations = 0.0
-    package var operations: Double { floatOperations + integerOperations + tileOperations }
+    package var operations: Double { floatOperations + integerOperations + wordOperations + tileOperations }
 
     package init() {}
   }
 
   /// What the kernels multiply weights with.
-  package enum Arithmetic: Sendable, CaseIterable { case floats, integers, tiles }
+  package enum Arithmetic: Sendable, CaseIterable { case floats, integers, words, tiles }
 
   /// One token in the middle of the generation.
   package private(set) var decode: [PassOperator: Amount] = [:]
@@ -100,6 +101,7 @@ extension OperatorWork.Amount {
     switch arithmetic {
     case .floats: floatOperations += operations
     case .integers: integerOperations += operations
+    case .words: wordOperations += operations
     case .tiles: tileOperations += operations
     }
   }

@@ -68,6 +68,7 @@ struct KernelPathsFace {
     let doubts = Dictionary(grouping: paths.compactMap(\.doubt)) { $0 }.keys.sorted { $0.rawValue < $1.rawValue }
     console.answer(
       ["", "Panels: sixteen rows side by side; rows: the file's order. Integers: 8 bits on both sides."]
+        + (paths.contains { $0.prefill.arithmetic == .words } ? ["Words: 16-bit integers on both sides."] : [])
         + (paths.contains { $0.prefill.arithmetic == .tiles } ? ["Tiles: 16-bit floats (bf16) on both sides."] : [])
         + doubts.map { "\($0.rawValue.replacing("-", with: " ")): \($0.sentence)." })
   }

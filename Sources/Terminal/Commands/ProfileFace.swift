@@ -21,15 +21,13 @@ struct ProfileFace {
 
   private var limits: String {
     let limits = profile.limits
-    let integers =
-      limits.integerOperationsPerSecond > 0
-      ? " and \(OperationRate(magnitude: limits.integerOperationsPerSecond)) on 8-bit integers" : ""
-    let tiles =
-      limits.tileOperationsPerSecond > 0
-      ? " and \(OperationRate(magnitude: limits.tileOperationsPerSecond)) on 16-bit floats in tiles" : ""
+    let arithmetic = [
+      (limits.floatOperationsPerSecond, "32-bit floats"), (limits.integerOperationsPerSecond, "8-bit integers"),
+      (limits.wordOperationsPerSecond, "16-bit integers"), (limits.tileOperationsPerSecond, "16-bit floats in tiles"),
+    ].filter { $0.0 > 0 }.map { "\(OperationRate(magnitude: $0.0)) on \($0.1)" }
     return
       "Limits of this machine, measured now: \(Bandwidth(magnitude: limits.readBytesPerSecond)) from memory; "
-      + "\(OperationRate(magnitude: limits.floatOperationsPerSecond)) on 32-bit floats\(integers)\(tiles) from registers."
+      + "\(arithmetic.joined(separator: " and ")) from registers."
   }
 
   private func table(_ phase: OperatorProfile.Phase) -> TextTable {
