@@ -91,7 +91,9 @@ import Testing
       let name = "model.layers.1.self_attn.q_proj.weight"
       let index = try #require(made.weights?.index(ofTensorNamed: name))
       #expect(made.description.inventory.tensors[index].format.name == variant)
-      #expect(try Story.divergence(of: path) - Story.divergence(of: file) < 1e-6)
+      // Each may multiply a row of another length in 16 bits, which moves a product by 2e-4 of its size.
+      let (folder, single) = (try Story.divergence(of: path), try Story.divergence(of: file))
+      #expect(abs(folder - single) < 1e-3 * single)
       let base = "model.layers.1.self_attn.q_proj"
       #expect(try bytes(path, base + ".compressed").count == 64 * 64)
       #expect(try bytes(path, base + ".bitmask").count == 64 * 8)
