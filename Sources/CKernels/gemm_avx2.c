@@ -16,6 +16,7 @@ enum { PANEL_ROWS = 64, TILE_ROWS = 16, TILE_TOKENS = 6 };
 
 #include "panel_words_avx2.h"
 #include "panel_fp8.h"
+#include "decoded_rows_avx2.h"
 
 void pack_avx2(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
                int64_t last_group) {
@@ -26,25 +27,6 @@ void pack_avx2(const float *x, int64_t stride, int64_t tokens, int64_t columns, 
       const float *row = x + token * stride;
       for (int64_t k = 0; k < columns; k++) out[k * TILE_TOKENS + t] = token < tokens ? row[k] : 0;
     }
-  }
-}
-
-static inline void transpose_8x8(const float *in, float *out) {
-  __m256 r[8], t[8];
-  for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(in + i * DECODE_CHUNK);
-  for (int i = 0; i < 4; i++) {
-    t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 2; i++) {
-    r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
-    r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
-    r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
-    r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
-  }
-  for (int i = 0; i < 4; i++) {
-    _mm256_storeu_ps(out + i * TILE_ROWS, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-    _mm256_storeu_ps(out + (i + 4) * TILE_ROWS, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
   }
 }
 
@@ -67,23 +49,7 @@ static void load_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, i
     const uint8_t *panel = (const uint8_t *)job->weights + (row * job->columns + k * TILE_ROWS) * job->block_bytes;
     return job->decode(panel, tile, count * TILE_ROWS);
   }
-  for (int r = 0; r < TILE_ROWS; r++) {
-    if (is_sparse) {
-      ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
-    } else if (row + r < end) {
-      decode_chunk(job, decode_kept_avx2, row + r, k, count, decoded + r * DECODE_CHUNK);
-    } else {
-      for (int64_t i = 0; i < count; i++) decoded[r * DECODE_CHUNK + i] = 0;
-    }
-  }
-  int64_t i = 0;
-  for (; i + 7 < count; i += 8) {
-    transpose_8x8(decoded + i, tile + i * TILE_ROWS);
-    transpose_8x8(decoded + 8 * DECODE_CHUNK + i, tile + i * TILE_ROWS + 8);
-  }
-  for (; i < count; i++) {
-    for (int r = 0; r < TILE_ROWS; r++) tile[i * TILE_ROWS + r] = decoded[r * DECODE_CHUNK + i];
-  }
+  load_decoded_rows(job, decode_kept_avx2, row, end, k, count, decoded, tile, TILE_ROWS);
 }
 
 static inline void multiply_tile(const float *tile, const float *x, int64_t count, __m256 sums[TILE_TOKENS][2]) {

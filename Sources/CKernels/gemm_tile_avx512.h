@@ -7,6 +7,7 @@
 #include "panels.h"
 #include "panel_words_avx512.h"
 #include "panel_fp8.h"
+#include "decoded_rows_avx2.h"
 
 enum { PANEL_ROWS = 64, TILE_ROWS = 32, HALF_TILE = 16, TILE_TOKENS = 12 };
 
@@ -16,26 +17,7 @@ static inline __m512 floats_at(const void *p, int type) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
 }
 
-static inline void transpose_8x8(const float *in, float *out) {
-  __m256 r[8], t[8];
-  for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(in + i * DECODE_CHUNK);
-  for (int i = 0; i < 4; i++) {
-    t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 2; i++) {
-    r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
-    r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
-    r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
-    r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
-  }
-  for (int i = 0; i < 4; i++) {
-    _mm256_storeu_ps(out + i * TILE_ROWS, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-    _mm256_storeu_ps(out + (i + 4) * TILE_ROWS, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
-  }
-}
-
-// The same of 8-bit floats, whose blocks have scales.
+// Panels of 8-bit floats, whose blocks have scales.
 static void load_fp8_panel(const ck_gemm *job, int64_t row, int64_t k, int64_t count, float *tile) {
   for (int64_t i = 0; i < count; i++) {
     const uint8_t *block = fp8_block(job->weights, job->columns, row, k + i);
@@ -58,23 +40,7 @@ static void load_half_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t
                       float *tile) {
   int is_sparse = job->is_interleaved && ck_block_elements(job->panel_type) == 32;
   if (job->is_interleaved && row < end && !is_sparse) return load_panel(job, row, k, count, tile);
-  for (int r = 0; r < HALF_TILE; r++) {
-    if (row < end && is_sparse) {
-      ck_decode_panel_row(job, row, r, k, count, decoded + r * DECODE_CHUNK);
-    } else if (row + r < end) {
-      decode_chunk(job, decode_kept_avx512, row + r, k, count, decoded + r * DECODE_CHUNK);
-    } else {
-      for (int64_t i = 0; i < count; i++) decoded[r * DECODE_CHUNK + i] = 0;
-    }
-  }
-  int64_t i = 0;
-  for (; i + 7 < count; i += 8) {
-    transpose_8x8(decoded + i, tile + i * TILE_ROWS);
-    transpose_8x8(decoded + 8 * DECODE_CHUNK + i, tile + i * TILE_ROWS + 8);
-  }
-  for (; i < count; i++) {
-    for (int r = 0; r < HALF_TILE; r++) tile[i * TILE_ROWS + r] = decoded[r * DECODE_CHUNK + i];
-  }
+  load_decoded_rows(job, decode_kept_avx512, row, end, k, count, decoded, tile, TILE_ROWS);
 }
 
 // What the chunks before left there is read when this one is multiplied.
