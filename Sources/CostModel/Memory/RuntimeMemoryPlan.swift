@@ -45,8 +45,9 @@ extension RuntimeMemoryPlan {
   /// Inputs are packed in groups of 4, 6 or 12 tokens, by kernel set; twelve holds them all, and the records of groups of
   /// eight, which take less than half of the floats.
   package static let packedTokenGroup = 12
-  /// Floats of one thread's unpacked weights, by kernel set: 64 rows and 16 more of 256 columns, or for tiles 128 rows of
-  /// 512 columns in 16 bits and these rows' sums with 512 tokens, which take more.
+  /// Floats of one thread's scratch in products of many tokens, by kernel set: 80 unpacked rows of 256 columns and 128
+  /// rows' sums with 516 tokens, or for tiles 128 rows of 512 columns in 16 bits and these rows' sums with 512 tokens,
+  /// which take more.
   package static let gemmScratchFloats = 128 * 512 / 2 + 512 * 128
   /// Queries of one attention call: so many tokens of all heads that share a KV head, but at least one token.
   package static let attentionQueries = 96
