@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of many tokens over panels for AMX: both sides are rounded to 16-bit floats (bf16), sums have 32 bits.
 //
-//   for each 128 rows, for each 512 tokens, for each chunk of 512 columns:
-//     unpack the rows' chunk to tiles: pair i of 32 columns of sixteen rows is row i of a tile (128 KiB: second cache)
-//     for each 32 tokens (32 KiB: first cache), for each 32 rows: four tiles of sums, for each 32 columns four products
-// The sums of a chunk wait in the scratch in the order of tiles, never strided over y. A format is only its unpacking:
-// scales are in the weights, so that no sum is scaled. Rows and tokens that a block lacks are those of its first half
-// again, and nobody reads their sums.
+//   for each 256 rows, for each 512 tokens, for each chunk of 512 columns:
+//     for each 32 rows: unpack their chunk to tiles (32 KiB: first cache): pair i of 32 columns of sixteen rows is row i
+//       for each 32 tokens: four tiles of sums, for each 32 columns four products
+// A chunk of the tokens (512 KiB) stays in the second cache for all rows, and passes the first one by; the next one is
+// fetched meanwhile. The sums of a chunk wait in the scratch in the order of tiles; those of the last go to their places.
+// A format is only its unpacking: scales are in the weights, so that no sum is scaled. Rows and tokens that a block lacks
+// are those of its first half again, and nobody reads their sums.
 #if defined(__x86_64__)
 #include "panels.h"
 #include "tiles.h"
@@ -17,17 +18,17 @@
 #include "panel_formats.h"
 #include "panel_groups.h"
 #include "panel_fp8.h"
+#include "exp_avx512.h"
 
 enum {
-  BLOCK_ROWS = 128, BLOCK_TOKENS = 512, CHUNK = 512, PAIR = 2 * TILE_SIDE,
-  PANELS = BLOCK_ROWS / CK_PANEL_ROWS,
+  BLOCK_ROWS = 256, BLOCK_TOKENS = 512, CHUNK = 512, PAIR = 2 * TILE_SIDE,
   STEPS = CHUNK / TILE_DEPTH,
   QUAD_FLOATS = PAIR * PAIR, // sums of 32 tokens and 32 rows: four tiles
 };
 
 typedef struct {
-  uint8_t weights[PANELS][STEPS][TILE_BYTES];
-  float sums[BLOCK_TOKENS / PAIR][BLOCK_ROWS / PAIR][QUAD_FLOATS];
+  uint8_t weights[2][STEPS][TILE_BYTES];
+  float sums[BLOCK_ROWS / PAIR][BLOCK_TOKENS / PAIR][QUAD_FLOATS];
 } tile_scratch;
 _Static_assert(sizeof(tile_scratch) == TILES_SCRATCH_BYTES, "the plan's scratch holds a block");
 
@@ -35,7 +36,8 @@ _Static_assert(sizeof(tile_scratch) == TILES_SCRATCH_BYTES, "the plan's scratch 
 static inline vec rounded(floats v) { return _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)); }
 // Neighbouring columns of sixteen rows, each rounded: the earlier one is the lower half.
 static inline vec pair(floats even, floats odd) {
-  return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(rounded(even), 16), rounded(odd));
+  vec upper = _mm512_broadcast_i32x4(_mm_setr_epi32(0x03020302, 0x07060706, 0x0b0a0b0a, 0x0f0e0f0e));
+  return _mm512_mask_shuffle_epi8(rounded(odd), 0x3333333333333333, rounded(even), upper);
 }
 
 // Four columns of sixteen rows to two rows of a tile.
@@ -137,82 +139,183 @@ void make_tiles_amx(const float *x, int64_t stride, int64_t tokens, int64_t colu
   }
 }
 
-// 32 tokens times 32 rows: tokens in tiles 4 and 5, rows in 6 and 7.
-static inline void multiply_quad(const uint8_t *tokens[2], const uint8_t *rows[2], int64_t steps, int is_first,
-                                 float *sums) {
-  float *low = sums + QUAD_FLOATS / 4, *next = sums + QUAD_FLOATS / 2, *last = next + QUAD_FLOATS / 4;
+// Where 32 tokens' sums for 32 rows come from and go to, and what is fetched to the second cache meanwhile.
+typedef struct {
+  const uint8_t *tokens[2], *rows[2]; // tiles, one after the other
+  int64_t steps;
+  float *sums;            // in the scratch, from one chunk to the next
+  float *y;               // of the last chunk, where all 32 of both are there; null for the others
+  int64_t y_stride;
+  const uint8_t *next_tokens, *next_rows; // 64 and 16 lines of the next chunk's and the next rows'
+} quad;
+
+static inline void start_sums(const quad *q, int is_first) {
   if (is_first) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
   } else {
-    _tile_loadd(0, sums, TILE_STRIDE);
-    _tile_loadd(1, low, TILE_STRIDE);
-    _tile_loadd(2, next, TILE_STRIDE);
-    _tile_loadd(3, last, TILE_STRIDE);
+    _tile_stream_loadd(0, q->sums, TILE_STRIDE);
+    _tile_stream_loadd(1, q->sums + QUAD_FLOATS / 4, TILE_STRIDE);
+    _tile_stream_loadd(2, q->sums + QUAD_FLOATS / 2, TILE_STRIDE);
+    _tile_stream_loadd(3, q->sums + QUAD_FLOATS / 4 * 3, TILE_STRIDE);
   }
-  for (int64_t at = 0; at < steps * TILE_BYTES; at += TILE_BYTES) {
-    _tile_loadd(6, rows[0] + at, TILE_STRIDE);
-    _tile_loadd(4, tokens[0] + at, TILE_STRIDE);
-    _tile_loadd(7, rows[1] + at, TILE_STRIDE);
-    _tile_loadd(5, tokens[1] + at, TILE_STRIDE);
+}
+
+static inline void end_sums(const quad *q) {
+  if (q->y) {
+    int64_t stride = q->y_stride * 4;
+    _tile_stored(0, q->y, stride);
+    _tile_stored(1, q->y + TILE_SIDE, stride);
+    _tile_stored(2, q->y + TILE_SIDE * q->y_stride, stride);
+    _tile_stored(3, q->y + TILE_SIDE * q->y_stride + TILE_SIDE, stride);
+  } else {
+    _tile_stored(0, q->sums, TILE_STRIDE);
+    _tile_stored(1, q->sums + QUAD_FLOATS / 4, TILE_STRIDE);
+    _tile_stored(2, q->sums + QUAD_FLOATS / 2, TILE_STRIDE);
+    _tile_stored(3, q->sums + QUAD_FLOATS / 4 * 3, TILE_STRIDE);
+  }
+}
+
+// The lines of y are far apart: asked for now, they are there when the sums are.
+static inline void fetch_outputs(const quad *q) {
+  for (int64_t t = 0; q->y && t < PAIR; t++) {
+    __builtin_prefetch(q->y + t * q->y_stride, 1);
+    __builtin_prefetch(q->y + t * q->y_stride + TILE_SIDE, 1);
+  }
+}
+
+// 32 tokens times 32 rows: tokens in tiles 4 and 5, which pass the first cache by, rows in 6 and 7.
+static inline void multiply_quad(const quad *q, int is_first) {
+  start_sums(q, is_first);
+  fetch_outputs(q);
+  for (int64_t step = 0, at = 0; step < q->steps; step++, at += TILE_BYTES) {
+    _tile_loadd(6, q->rows[0] + at, TILE_STRIDE);
+    _tile_stream_loadd(4, q->tokens[0] + at, TILE_STRIDE);
+    _tile_loadd(7, q->rows[1] + at, TILE_STRIDE);
+    _tile_stream_loadd(5, q->tokens[1] + at, TILE_STRIDE);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) _mm_prefetch(q->next_tokens + (step * 4 + i) * 64, _MM_HINT_T1);
+    _mm_prefetch(q->next_rows + step * 64, _MM_HINT_T1);
   }
-  _tile_stored(0, sums, TILE_STRIDE);
-  _tile_stored(1, low, TILE_STRIDE);
-  _tile_stored(2, next, TILE_STRIDE);
-  _tile_stored(3, last, TILE_STRIDE);
+  end_sums(q);
 }
 
-// A block's tokens times its rows' chunk.
-static void multiply_chunk(const ck_panel_job *job, int64_t token, int64_t tokens, int64_t panels, int64_t k,
-                           int64_t steps, tile_scratch *scratch) {
-  int64_t group_bytes = job->columns * TILE_SIDE * 2;
-  for (int64_t t = 0; t < tokens; t += PAIR) {
-    const uint8_t *input = (const uint8_t *)job->input + (token + t) / TILE_SIDE * group_bytes + k * TILE_SIDE * 2;
-    const uint8_t *groups[2] = {input, tokens - t > TILE_SIDE ? input + group_bytes : input};
-    for (int64_t p = 0; p < panels; p += 2) {
-      const uint8_t *rows[2] = {scratch->weights[p][0], scratch->weights[p + 1 < panels ? p + 1 : p][0]};
-      multiply_quad(groups, rows, steps, k == 0, scratch->sums[t / PAIR][p / 2]);
-    }
-  }
+// Sixteen rows' sums of one token.
+static inline floats *sums_at(float *sums, int64_t t, int64_t panel) {
+  return (floats *)(sums + (t / TILE_SIDE * 2 + panel) * (QUAD_FLOATS / 4) + t % TILE_SIDE * TILE_SIDE);
 }
 
-// The sums of a block to their places.
-static void store_sums(const ck_panel_job *job, int64_t token, int64_t tokens, int64_t row, int64_t panels,
-                       const tile_scratch *scratch) {
+// The sums of 32 tokens and 32 rows that are not all there to their places.
+static void store_sums(const quad *q, float *y, int64_t tokens, int64_t panels) {
   for (int64_t t = 0; t < tokens; t++) {
-    float *y = job->y + (token + t) * job->y_stride + row;
+    for (int64_t p = 0; p < panels; p++) _mm512_storeu_ps(y + t * q->y_stride + p * CK_PANEL_ROWS, *sums_at(q->sums, t, p));
+  }
+}
+
+// g / (1 + e^-g), the quotient by a reciprocal of fourteen bits and a step of Newton's. Beyond 2^-126 it is zero to all.
+static inline floats silu(floats g) {
+  floats power = _mm512_min_ps(_mm512_mul_ps(g, _mm512_set1_ps(-1.44269504f)), _mm512_set1_ps(126));
+  floats below = _mm512_add_ps(_mm512_set1_ps(1), exp2_avx512(power));
+  floats share = _mm512_rcp14_ps(below);
+  share = _mm512_mul_ps(share, _mm512_fnmadd_ps(below, share, _mm512_set1_ps(2)));
+  return _mm512_mul_ps(g, share);
+}
+
+// The same of gated sums: those of the gate lie in the scratch before those of the rows that it gates.
+static void store_gated(const quad *q, float *y, int64_t tokens, int64_t panels) {
+  float *gates = q->sums - BLOCK_TOKENS / PAIR * QUAD_FLOATS;
+  for (int64_t t = 0; t < tokens; t++) {
     for (int64_t p = 0; p < panels; p++) {
-      int64_t tile = t % PAIR / TILE_SIDE * 2 + p % 2;
-      const float *sums = scratch->sums[t / PAIR][p / 2] + tile * (QUAD_FLOATS / 4) + t % TILE_SIDE * TILE_SIDE;
-      _mm512_storeu_ps(y + p * CK_PANEL_ROWS, _mm512_loadu_ps(sums));
+      floats gated = _mm512_mul_ps(silu(*sums_at(gates, t, p)), *sums_at(q->sums, t, p));
+      _mm512_storeu_ps(y + t * q->y_stride + p * CK_PANEL_ROWS, gated);
     }
+  }
+}
+
+// A chunk of a block's columns: from which on and how many steps of 32.
+typedef struct {
+  const ck_panel_job *job;
+  int64_t row, panels, token, tokens, column, steps;
+} chunk;
+
+// Two panels of a chunk: whose weights, and where their sums wait. A gate's come before those of the rows it gates.
+typedef struct {
+  const void *weights;
+  int64_t panel, place;
+  int is_gate;
+} rows_pair;
+
+static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// Tiles of sixteen tokens from a column on.
+static inline const uint8_t *tiles_at(const ck_panel_job *job, int64_t token, int64_t column) {
+  return (const uint8_t *)job->input + (token / TILE_SIDE * job->columns + column) * TILE_SIDE * 2;
+}
+
+// Two panels' chunk times the tokens.
+static void multiply_pair(const chunk *c, const rows_pair *rows, const uint8_t *next_rows, tile_scratch *scratch) {
+  const ck_panel_job *job = c->job;
+  int64_t next_column = c->column + CHUNK < job->columns ? c->column + CHUNK : 0;
+  int64_t panels = smaller(c->panels - rows->panel, 2);
+  int is_last = next_column == 0 && !rows->is_gate, is_plain = !job->gate && panels == 2;
+  for (int64_t t = 0; t < c->tokens; t += PAIR) {
+    int64_t token = c->token + t, tokens = smaller(c->tokens - t, PAIR);
+    int64_t quarter = rows->place * (BLOCK_TOKENS / PAIR) + t / PAIR; // of sixteen tokens' chunk, 64 lines
+    float *y = job->y + token * job->y_stride + c->row + rows->panel * CK_PANEL_ROWS;
+    const uint8_t *input = tiles_at(job, token, c->column);
+    quad q = {
+      .tokens = {input, tokens > TILE_SIDE ? tiles_at(job, token + TILE_SIDE, c->column) : input},
+      .rows = {scratch->weights[0][0], scratch->weights[panels - 1][0]},
+      .steps = c->steps, .sums = scratch->sums[rows->place][t / PAIR], .y_stride = job->y_stride,
+      .y = is_last && is_plain && tokens == PAIR ? y : 0,
+      .next_tokens = tiles_at(job, c->token + quarter / 4 * TILE_SIDE, next_column) + quarter % 4 * 64 * 64,
+      .next_rows = next_rows + t / PAIR * 16 * 64,
+    };
+    multiply_quad(&q, c->column == 0);
+    if (is_last && job->gate) store_gated(&q, y, tokens, panels);
+    else if (is_last && !q.y) store_sums(&q, y, tokens, panels);
+  }
+}
+
+static void unpack_pair(const chunk *c, const rows_pair *rows, tile_scratch *scratch) {
+  int64_t elements = ck_block_elements(c->job->type), bytes = ck_block_bytes(c->job->type) * CK_PANEL_ROWS;
+  int64_t panel_bytes = c->job->columns / elements * bytes;
+  const uint8_t *first = (const uint8_t *)rows->weights + (c->row / CK_PANEL_ROWS + rows->panel) * panel_bytes
+    + c->column / elements * bytes;
+  unpack_panel(c->job->type, first, c->steps, scratch->weights[0][0]);
+  if (rows->panel + 1 < c->panels) unpack_panel(c->job->type, first + panel_bytes, c->steps, scratch->weights[1][0]);
+  multiply_pair(c, rows, first + 2 * panel_bytes, scratch);
+}
+
+static void multiply_chunk(const chunk *c, tile_scratch *scratch) {
+  int64_t place = 0;
+  for (int64_t panel = 0; panel < c->panels; panel += 2) {
+    if (c->job->gate) {
+      unpack_pair(c, &(rows_pair){.weights = c->job->gate, .panel = panel, .place = place++, .is_gate = 1}, scratch);
+    }
+    unpack_pair(c, &(rows_pair){.weights = c->job->panels, .panel = panel, .place = place++}, scratch);
   }
 }
 
 void panel_tiles_amx(const ck_panel_job *job, int64_t begin, int64_t end) {
-  tile_scratch *scratch = job->scratch;
-  int64_t elements = ck_block_elements(job->type), bytes = ck_block_bytes(job->type) * CK_PANEL_ROWS;
-  int64_t panel_bytes = job->columns / elements * bytes;
+  int64_t block_rows = job->gate ? BLOCK_ROWS / 2 : BLOCK_ROWS;
   begin_tiles();
-  for (int64_t row = begin; row < end; row += BLOCK_ROWS) {
-    int64_t panels = (end - row < BLOCK_ROWS ? end - row : BLOCK_ROWS) / CK_PANEL_ROWS;
-    const uint8_t *first = (const uint8_t *)job->panels + row / CK_PANEL_ROWS * panel_bytes;
+  for (int64_t row = begin; row < end; row += block_rows) {
     for (int64_t token = 0; token < job->tokens; token += BLOCK_TOKENS) {
-      int64_t tokens = job->tokens - token < BLOCK_TOKENS ? job->tokens - token : BLOCK_TOKENS;
       for (int64_t k = 0; k < job->columns; k += CHUNK) {
-        int64_t steps = (job->columns - k < CHUNK ? job->columns - k : CHUNK) / TILE_DEPTH;
-        for (int64_t p = 0; p < panels; p++) {
-          unpack_panel(job->type, first + p * panel_bytes + k / elements * bytes, steps, scratch->weights[p][0]);
-        }
-        multiply_chunk(job, token, tokens, panels, k, steps, scratch);
+        chunk c = {
+          .job = job, .row = row, .panels = smaller(end - row, block_rows) / CK_PANEL_ROWS,
+          .token = token, .tokens = smaller(job->tokens - token, BLOCK_TOKENS),
+          .column = k, .steps = smaller(job->columns - k, CHUNK) / TILE_DEPTH,
+        };
+        multiply_chunk(&c, job->scratch);
       }
-      store_sums(job, token, tokens, row, panels, scratch);
     }
   }
   end_tiles();

@@ -15,7 +15,7 @@ enum { KEPT_TOKENS = 516 };
 // A thread's scratch of a product of many tokens: 80 rows of one decoded chunk, their scales, and sums with 128 rows.
 enum { GEMM_SCRATCH_BYTES = (64 + 16) * DECODE_CHUNK * 4 + 64 * 4 + KEPT_TOKENS * 128 * 4 };
 // The same of a product by tiles: 512 columns of 128 rows in 16 bits, and the sums of 512 tokens with these rows.
-enum { TILES_SCRATCH_BYTES = 128 * 512 * 2 + 512 * 128 * 4 };
+enum { TILES_SCRATCH_BYTES = 32 * 512 * 2 + 512 * 256 * 4 };
 
 extern const ck_kernels kernels_portable;
 #if defined(__x86_64__)

@@ -16,6 +16,9 @@ struct PreparedLinear: @unchecked Sendable {
   let bias: UnsafePointer<Float>?
   var inner: PreparedMatrix?
   var adapter: (outer: PreparedMatrix, inner: PreparedMatrix)?
+
+  /// Whether it is one matrix and nothing else.
+  var isPlain: Bool { bias == nil && inner == nil && adapter == nil }
 }
 
 /// The norm of a layer's queries or keys.

@@ -113,6 +113,27 @@ package struct Products: @unchecked Sendable {
     multiplyMany(x, tokens: tokens, columns: columns, parts.filter { !(isFew && $0.hasFew) })
   }
 
+  /// y = silu(gate · x) ⊙ (up · x) of many tokens in one product, where the kernels can; false where they cannot.
+  ///
+  /// The sums of both meet in the nearest cache, and only what the next product reads is written.
+  /// - Shapes: x (tokens, columns), y (tokens, rows of either matrix).
+  func multiplyGated(
+    _ x: UnsafePointer<Float>, tokens: Int, gate: PreparedMatrix, up: PreparedMatrix,
+    into y: UnsafeMutablePointer<Float>
+  ) -> Bool {
+    guard tokens > Self.fewTokens, gate.type == up.type, gate.rows == up.rows else { return false }
+    let parts = ProductPart.parts([up], [y])
+    let isWhole = [gate, up].allSatisfy { matrix in
+      matrix.interleavedRows == matrix.rows && matrix.inputOrder == nil && !matrix.splitsOutliers
+    }
+    guard isWhole, parts[0].manyInput(kernels, tokens: tokens) == CK_INPUT_TILES else { return false }
+    let conversion = pool.clock?.begin()
+    makeTiles(x, tokens: tokens, columns: up.columns)
+    if let conversion { pool.clock?.end(.conversion, conversion) }
+    multiply(parts, tokens: tokens, gate: gate)
+    return true
+  }
+
   /// More tokens than this are multiplied faster by blocked kernels, which unpack weights for all of them.
   static let fewTokens = ThreadCounts.fewRows
 
@@ -136,7 +157,7 @@ package struct Products: @unchecked Sendable {
       let input = part.fewInput == CK_INPUT_F32 ? UnsafeRawPointer(x) : UnsafeRawPointer(packed)
       let job = ck_panel_job(
         type: matrix.type, panels: nil, input: input, tokens: Int64(tokens),
-        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil)
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil, gate: nil)
       run(kernels.row.pointee.panel_few, job, over: rows, of: part)
     }
   }
@@ -169,7 +190,7 @@ package struct Products: @unchecked Sendable {
       let job = ck_panel_job(
         type: matrix.type, panels: nil,
         input: isFloat ? UnsafeRawPointer(activations.f32) : UnsafeRawPointer(quantized.records), tokens: 1,
-        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil)
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil, gate: nil)
       run(kernels.row.pointee.panel_matvec, job, over: rows, of: part)
     } else {
       withUnsafePointer(to: activations) { activations in
@@ -185,25 +206,38 @@ package struct Products: @unchecked Sendable {
   /// Runs a kernel over rows of a part's panels, or over one panel after the other where these rows are in the file's
   /// order: each is made for this product alone, in the nearest cache, and multiplied as if it had lain there.
   private func run(
-    _ kernel: PanelKernel?, _ job: ck_panel_job, over rows: Range<Int>, of part: ProductPart
+    _ kernel: PanelKernel?, _ job: ck_panel_job, over rows: Range<Int>, of part: ProductPart,
+    gate: PreparedMatrix? = nil
   ) {
     var job = job
     let matrix = part.matrix
-    if let panels = matrix.panels {
+    if let panels = matrix.panels, gate == nil || gate?.panels != nil {
       job.panels = panels
+      job.gate = gate?.panels
       kernel?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
       return
     }
     let panelRows = Interleaving.panelRows
-    let blocks = Int64(matrix.columns) / ck_block_elements(matrix.type)
-    withUnsafeTemporaryAllocation(byteCount: panelRows * matrix.rowBytes, alignment: 64) { panel in
-      job.panels = UnsafeRawPointer(panel.baseAddress)
+    let bytes = panelRows * matrix.rowBytes
+    withUnsafeTemporaryAllocation(byteCount: 2 * bytes, alignment: 64) { room in
+      guard let room = room.baseAddress else { return }
       for first in stride(from: rows.lowerBound, to: rows.upperBound, by: panelRows) {
-        ck_interleave(matrix.type, matrix.address + first * matrix.rowBytes, blocks, panel.baseAddress)
+        job.panels = panel(of: matrix, at: first, in: room)
+        job.gate = gate.map { panel(of: $0, at: first, in: room + bytes) }
         job.y = part.output + first
         kernel?(&job, 0, Int64(panelRows))
       }
     }
+  }
+
+  /// Sixteen rows where they lie as a panel, or made to one in `room`.
+  private func panel(
+    of matrix: PreparedMatrix, at row: Int, in room: UnsafeMutableRawPointer
+  ) -> UnsafeRawPointer {
+    if let panels = matrix.panels { return panels + row * matrix.rowBytes }
+    let blocks = Int64(matrix.columns) / ck_block_elements(matrix.type)
+    ck_interleave(matrix.type, matrix.address + row * matrix.rowBytes, blocks, room)
+    return UnsafeRawPointer(room)
   }
 
   private func multiplyMany(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, _ all: [ProductPart]) {
@@ -228,7 +262,7 @@ package struct Products: @unchecked Sendable {
       default: pack(x, tokens: tokens, columns: columns)
       }
       if let conversion { pool.clock?.end(.conversion, conversion) }
-      for part in readers { multiply(part, tokens: tokens) }
+      multiply(readers, tokens: tokens)
     }
   }
 
@@ -318,24 +352,34 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  private func multiply(_ part: ProductPart, tokens: Int) {
+  /// All parts in a single job, as `forEachPiece`, in runs of rows that the kernels divide into blocks.
+  private func multiply(_ parts: [ProductPart], tokens: Int, gate: PreparedMatrix? = nil) {
     let step = Int(ck_gemm_row_step(kernels.row))
-    let panels = max(1, part.rows.count / (pool.active * 4) / step)
-    pool.forEachChunk(of: part.rows.count, grain: panels * step) { thread, range in
+    let lists = parts.map { ($0.rows.count + step - 1) / step }
+    let grain = max(1, min(lists.reduce(0, +) / (pool.active * 4), Self.runRows / step))
+    pool.forEachPiece(of: lists, grain: grain) { thread, list, pieces in
       guard !isIdle else { return }
-      let rows = part.rows.lowerBound + range.lowerBound..<part.rows.lowerBound + range.upperBound
-      multiply(part, rows: rows, tokens: tokens, scratch: scratch + thread * RuntimeMemoryPlan.gemmScratchFloats)
+      let part = parts[list]
+      let first = part.rows.lowerBound + pieces.lowerBound * step
+      let end = part.rows.lowerBound + pieces.upperBound * step
+      let own = scratch + thread * RuntimeMemoryPlan.gemmScratchFloats
+      multiply(part, rows: first..<min(end, part.rows.upperBound), tokens: tokens, scratch: own, gate: gate)
     }
   }
+  /// Rows that a thread takes at a time at most: a block of the kernels that unpack most, or some of the others'.
+  private static let runRows = 256
 
-  private func multiply(_ part: ProductPart, rows: Range<Int>, tokens: Int, scratch: UnsafeMutablePointer<Float>) {
+  private func multiply(
+    _ part: ProductPart, rows: Range<Int>, tokens: Int, scratch: UnsafeMutablePointer<Float>, gate: PreparedMatrix?
+  ) {
     let matrix = part.matrix
     if part.isInterleaved {
       let job = ck_panel_job(
         type: matrix.type, panels: nil, input: packed, tokens: Int64(tokens),
-        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: scratch)
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: scratch, gate: nil)
       let usesTiles = part.manyInput(kernels, tokens: tokens) == CK_INPUT_TILES
-      run(usesTiles ? kernels.row.pointee.panel_tiles : kernels.row.pointee.panel_gemm, job, over: rows, of: part)
+      let kernel = usesTiles ? kernels.row.pointee.panel_tiles : kernels.row.pointee.panel_gemm
+      run(kernel, job, over: rows, of: part, gate: gate)
     } else {
       let words = part.manyInput(kernels, tokens: tokens) == CK_INPUT_WORDS ? UnsafeRawPointer(packed) : nil
       var job = ck_gemm(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CKernels
+import Foundation
 import TestSupport
 import Testing
 import TileEmulator
@@ -116,9 +117,9 @@ struct TileTests {
     }
   }
 
-  /// Row ranges: one panel, a pair and one more, and more than are unpacked at once with a single panel at the end.
+  /// Row ranges: one panel, a pair and one more, and more than a block with three panels at the end.
   private static let shapes: [(tokens: Int, rows: Range<Int>, blocks: Int)] = [
-    (1, 16..<32, 1), (17, 16..<64, 2), (32, 0..<32, 1), (40, 16..<192, 0),
+    (1, 16..<32, 1), (17, 16..<64, 2), (32, 0..<32, 1), (40, 16..<320, 0),
   ]
 
   @Test(arguments: tileTypes)
@@ -137,6 +138,30 @@ struct TileTests {
     for tokens in 1...40 { try check(tiles, 8, tokens: tokens, columns: 64, rows: 0..<16) }
     // More than the sums that wait at once.
     try check(tiles, 2, tokens: 530, columns: 32, rows: 16..<32)
+  }
+
+  @Test(arguments: [(1, 16), (40, 48), (64, 176), (530, 32)])
+  func `gated sums are those of the rows times the SiLU of those of their gates`(tokens: Int, rows: Int) throws {
+    let row = try #require(tileRow).row
+    let gate = TileMatrix(type: 8, rows: rows, columns: 544)
+    let up = TileMatrix(type: 8, rows: rows, columns: 544, seed: 1)
+    // Gates from deep in SiLU's flat side to far in its straight one.
+    let input = TileInput(vector(tokens * 544, seed: 3).map { $0 * 8 }, tokens: tokens, columns: 544, row: row)
+    func sums(_ body: (inout [Float]) -> Void) -> [Float] {
+      var y = [Float](repeating: 777, count: tokens * rows)
+      body(&y)
+      return y
+    }
+    let gates = sums { gate.multiply(row, input, into: &$0, stride: rows, rows: 0..<rows) }
+    let plain = sums { up.multiply(row, input, into: &$0, stride: rows, rows: 0..<rows) }
+    let gated = sums { up.multiply(row, input, into: &$0, stride: rows, rows: 0..<rows, gate: gate) }
+    #expect(gates.contains { $0 < -60 } && gates.contains { $0 > 60 })
+    for index in gated.indices {
+      let (g, u) = (Double(gates[index]), Double(plain[index]))
+      let exact = g / (1 + exp(-g)) * u
+      // The power's error is the exponent's rounding, 2⁻²⁴ of up to 64 log₂ e; below e^-44 it is taken for zero.
+      #expect(abs(Double(gated[index]) - exact) <= abs(exact) * 0x1p-17 + abs(g * u) * 0x1p-63)
+    }
   }
 
   @Test func `the ceiling counts the multiply-adds of its instructions`() throws {
@@ -223,25 +248,30 @@ private struct TileMatrix {
   private let panels: [UInt8]
   private let decoded: [Float]
 
-  init(type: Int32, rows: Int, columns: Int) {
+  init(type: Int32, rows: Int, columns: Int, seed: UInt64 = 0) {
     (self.type, self.rows, self.columns) = (type, rows, columns)
-    let weights = randomWeights(type: type, rows: rows, columns: columns, seed: UInt64(type) * 100 + UInt64(columns))
+    let seed = UInt64(type) * 100 + UInt64(columns) + seed
+    let weights = randomWeights(type: type, rows: rows, columns: columns, seed: seed)
     panels = interleavedWeights(weights, type: type, rows: rows, columns: columns)
     decoded = decodedWeights(weights, type: type, count: rows * columns)
   }
 
   func multiply(
-    _ row: UnsafePointer<ck_kernels>, _ input: TileInput, into y: inout [Float], stride: Int, rows: Range<Int>
+    _ row: UnsafePointer<ck_kernels>, _ input: TileInput, into y: inout [Float], stride: Int, rows: Range<Int>,
+    gate: TileMatrix? = nil
   ) {
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: ck_gemm_scratch_bytes(row), alignment: 64)
     defer { scratch.deallocate() }
     let tokens = y.count / stride
     panels.withUnsafeBytes { panels in
-      y.withUnsafeMutableBufferPointer { y in
-        var job = ck_panel_job(
-          type: type, panels: panels.baseAddress, input: input.words.baseAddress, tokens: Int64(tokens),
-          columns: Int64(columns), y: y.baseAddress, y_stride: Int64(stride), scratch: scratch)
-        row.pointee.panel_tiles(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+      (gate?.panels ?? []).withUnsafeBytes { gates in
+        y.withUnsafeMutableBufferPointer { y in
+          var job = ck_panel_job(
+            type: type, panels: panels.baseAddress, input: input.words.baseAddress, tokens: Int64(tokens),
+            columns: Int64(columns), y: y.baseAddress, y_stride: Int64(stride), scratch: scratch,
+            gate: gate == nil ? nil : gates.baseAddress)
+          row.pointee.panel_tiles(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
+        }
       }
     }
   }

@@ -122,6 +122,7 @@ typedef struct {
   float *y;
   int64_t y_stride;    // floats between tokens
   void *scratch;       // gemm_scratch_bytes bytes, 64-byte aligned; only for many tokens
+  const void *gate;    // panels like these, of which y becomes silu(gate · x) · y; null for none; only panel_tiles takes it
 } ck_panel_job;
 
 typedef struct {

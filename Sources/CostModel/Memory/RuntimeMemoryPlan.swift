@@ -46,9 +46,9 @@ extension RuntimeMemoryPlan {
   /// eight, which take less than half of the floats.
   package static let packedTokenGroup = 12
   /// Floats of one thread's scratch in products of many tokens, by kernel set: 80 unpacked rows of 256 columns and 128
-  /// rows' sums with 516 tokens, or for tiles 128 rows of 512 columns in 16 bits and these rows' sums with 512 tokens,
-  /// which take more.
-  package static let gemmScratchFloats = 128 * 512 / 2 + 512 * 128
+  /// rows' sums with 516 tokens, or for tiles 32 rows of 512 columns in 16 bits and 256 rows' sums with 512 tokens, which
+  /// take more.
+  package static let gemmScratchFloats = 32 * 512 / 2 + 512 * 256
   /// Queries of one attention call: so many tokens of all heads that share a KV head, but at least one token.
   package static let attentionQueries = 96
   /// Floats of scratch of one attention call (`ck_attention_scratch_bytes`): of each query, of rows and of weights.
