@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) void load_keys_as(
 }
 
 // Up to sixteen positions' keys as floats: [width / 16][KEYS][16].
-static void load_keys(const ck_attention *job, int64_t position, int64_t count, int type, float *keys) {
+static inline void load_keys(const ck_attention *job, int64_t position, int64_t count, int type, float *keys) {
   if (type == CK_F32) load_keys_as(job, position, count, CK_F32, keys);
   if (type == CK_F16) load_keys_as(job, position, count, CK_F16, keys);
   if (type == CK_Q8_0) load_keys_as(job, position, count, CK_Q8_0, keys);

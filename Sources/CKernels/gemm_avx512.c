@@ -135,9 +135,6 @@ float multiply_add_peak_avx512(int64_t rounds, double *operations) {
   .panel_few = panel_few_avx512, \
   .quantize_32 = quantize_32_avx2, \
   .quantize_256 = quantize_256_avx2, \
-  .attention_f32 = attention_f32_avx512, \
-  .attention_f16 = attention_f16_avx512, \
-  .attention_q8_0 = attention_q8_0_avx512, \
   .rms_norm = rms_norm_avx2, \
   .add = add_avx2, \
   .silu_mul = silu_mul_avx2, \
@@ -147,9 +144,17 @@ float multiply_add_peak_avx512(int64_t rounds, double *operations) {
   .read = read_avx2, \
   .multiply_add_peak = multiply_add_peak_avx512
 
-const ck_kernels kernels_avx512_vnni = {.name = "avx512vnni", AVX512_ROW};
+const ck_kernels kernels_avx512_vnni = {
+  .name = "avx512vnni", AVX512_ROW,
+  .attention_f32 = attention_f32_avx512,
+  .attention_f16 = attention_f16_avx512,
+  .attention_q8_0 = attention_q8_0_avx512,
+};
 const ck_kernels kernels_amx = {
   .name = "amx", AVX512_ROW,
+  .attention_f32 = attention_f32_amx,
+  .attention_f16 = attention_f16_amx,
+  .attention_q8_0 = attention_q8_0_amx,
   .make_tiles = make_tiles_amx,
   .panel_tiles = panel_tiles_amx,
   .tile_peak = tile_peak_amx,

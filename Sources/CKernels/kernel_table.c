@@ -130,11 +130,13 @@ size_t ck_word_bytes(const ck_kernels *kernels, int64_t tokens, int64_t columns)
   return (size_t)(groups * kernels->token_group * lines) * sizeof(int32_t);
 }
 
-// For each query a running maximum, sum and the weights of a tile of 32 positions, or for AVX-512 a block of 48 queries'
-// rows twice, of sixteen keys and the weights of 128 positions: see the attention files.
-enum { ATTENTION_STATE = 48, ATTENTION_ROWS = 48 + 48 + 16, ATTENTION_WEIGHTS = 128 * (48 + 16) + 256 };
+// For each query a running maximum, sum and the weights of a tile of 32 positions; or, which is more, by tiles of AMX for
+// each lane a state, its query and its output, for each position its key twice and its value in 16 bits, and 32 scores.
+enum { ATTENTION_STATE = 48, ATTENTION_SCORES = ATTENTION_SPAN * 64 + ATTENTION_LANES * 8 };
 size_t ck_attention_scratch_bytes(int64_t queries, int64_t width) {
-  return (size_t)(queries * ATTENTION_STATE + ATTENTION_ROWS * width + ATTENTION_WEIGHTS) * sizeof(float);
+  int64_t columns = (width + 31) / 32 * 32;
+  int64_t rows = ATTENTION_LANES * 2 + ATTENTION_SPAN * 2;
+  return (size_t)(queries * ATTENTION_STATE + rows * columns + ATTENTION_SCORES) * sizeof(float);
 }
 
 void ck_rope_neighbours(float *x, int64_t rotated, const float *cosines, const float *sines) {

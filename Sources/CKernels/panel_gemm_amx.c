@@ -32,13 +32,8 @@ typedef struct {
 } tile_scratch;
 _Static_assert(sizeof(tile_scratch) == TILES_SCRATCH_BYTES, "the plan's scratch holds a block");
 
-// To the nearest 16-bit float in the upper half, ties away from zero; the lower half is of no use.
-static inline vec rounded(floats v) { return _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)); }
 // Neighbouring columns of sixteen rows, each rounded: the earlier one is the lower half.
-static inline vec pair(floats even, floats odd) {
-  vec upper = _mm512_broadcast_i32x4(_mm_setr_epi32(0x03020302, 0x07060706, 0x0b0a0b0a, 0x0f0e0f0e));
-  return _mm512_mask_shuffle_epi8(rounded(odd), 0x3333333333333333, rounded(even), upper);
-}
+static inline vec pair(floats even, floats odd) { return side_by_side(rounded(even), rounded(odd)); }
 
 // Four columns of sixteen rows to two rows of a tile.
 static inline void store_codes(vec codes, floats scale, floats minimum, uint8_t *tile) {

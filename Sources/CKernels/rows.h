@@ -14,8 +14,10 @@ enum { DECODE_CHUNK = 256 };
 enum { KEPT_TOKENS = 516 };
 // A thread's scratch of a product of many tokens: 80 rows of one decoded chunk, their scales, and sums with 128 rows.
 enum { GEMM_SCRATCH_BYTES = (64 + 16) * DECODE_CHUNK * 4 + 64 * 4 + KEPT_TOKENS * 128 * 4 };
-// The same of a product by tiles: 512 columns of 128 rows in 16 bits, and the sums of 512 tokens with these rows.
+// The same of a product by tiles: 512 columns of 32 rows in 16 bits, and the sums of 512 tokens with 256 rows.
 enum { TILES_SCRATCH_BYTES = 32 * 512 * 2 + 512 * 256 * 4 };
+// Attention by tiles: queries that share what is made of keys and values, and positions of which that is made at a time.
+enum { ATTENTION_LANES = 192, ATTENTION_SPAN = 256 };
 
 extern const ck_kernels kernels_portable;
 #if defined(__x86_64__)
@@ -56,6 +58,9 @@ void attention_q8_0_avx2(const ck_attention *job);
 void attention_f32_avx512(const ck_attention *job);
 void attention_f16_avx512(const ck_attention *job);
 void attention_q8_0_avx512(const ck_attention *job);
+void attention_f32_amx(const ck_attention *job);
+void attention_f16_amx(const ck_attention *job);
+void attention_q8_0_amx(const ck_attention *job);
 void rms_norm_avx2(const float *x, const float *weight, float *y, int64_t n, float epsilon);
 void add_avx2(const float *x, float *y, int64_t n);
 void activate_avx2(enum ck_activation kind, const float *gate, const float *up, float *y, int64_t n);

@@ -34,4 +34,13 @@ static inline __attribute__((target("amx-tile"))) void begin_tiles(void) {
 }
 static inline __attribute__((target("amx-tile"))) void end_tiles(void) { _tile_release(); }
 
+#define TILES_INLINE static inline __attribute__((target(TILES_TARGET), always_inline))
+// To the nearest 16-bit float in the upper half, ties away from zero; the lower half is of no use.
+TILES_INLINE __m512i rounded(__m512 v) { return _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)); }
+// The upper halves of two vectors' lanes side by side: the first one's is the lower half.
+TILES_INLINE __m512i side_by_side(__m512i first, __m512i second) {
+  __m512i upper = _mm512_broadcast_i32x4(_mm_setr_epi32(0x03020302, 0x07060706, 0x0b0a0b0a, 0x0f0e0f0e));
+  return _mm512_mask_shuffle_epi8(second, 0x3333333333333333, first, upper);
+}
+
 #endif

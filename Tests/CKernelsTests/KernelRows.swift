@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CKernels
 import TestSupport
+import TileEmulator
 
 /// One row of the kernel table, which nobody writes.
 struct KernelRow: @unchecked Sendable {
@@ -15,6 +16,28 @@ func supportedRows() -> [KernelRow] {
     guard ck_isa_supported(isa) != 0, let row = ck_kernels_for(isa) else { return nil }
     return KernelRow(name: String(cString: ck_isa_name(isa)), row: row)
   }
+}
+
+/// The row of tiles: by the processor's own instructions where it has them, else by an emulator that catches them.
+let tileRow: KernelRow? = {
+  guard ck_isa_supported(CK_AVX512_VNNI) != 0, let row = ck_kernels_for(CK_AMX) else { return nil }
+  guard ck_tile_grant(nil) == CK_TILES_GRANTED || te_install() != 0 else { return nil }
+  return KernelRow(name: "amx", row: row)
+}()
+
+/// Every row that attention can be tested on: the supported ones and, emulated if need be, the one of tiles.
+func attentionRows() -> [KernelRow] {
+  supportedRows().filter { $0.name != "amx" } + (tileRow.map { [$0] } ?? [])
+}
+
+/// What tiles add to the error of attention of many queries, for values of a weighted mean magnitude.
+///
+/// A score is off by 3 · 2⁻¹⁶ of its products' magnitudes: what two 16-bit floats leave of either side, and the product of
+/// the two low ones. An error of a weight counts twice, above and below the line: that of its score, its rounding by 2⁻⁸
+/// and its polynomial's 2⁻¹³. The rounding of a value counts once.
+func tileError(_ kernels: KernelRow, width: Int, products: Double, value: Double) -> Double {
+  guard kernels.name == "amx", width % 16 == 0 else { return 0 }
+  return value * 1.02 * (2 * 3 * 0x1p-16 * products + 2 * (0x1p-8 + 0x1p-13) + 0x1p-8)
 }
 
 /// An input vector with all of its quantised forms, and what those forms stand for.

@@ -116,7 +116,7 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
     let columns = (256 / block + 1) * block
     let matrix = PanelMatrix(type: type, rows: 192, columns: columns)
     let x = vector(tokens * columns, seed: 7)
-    for kernels in supportedRows() {
+    for kernels in supportedRows() where !matrix.goesByTiles(kernels) {
       let row = kernels.row
       let input = ManyInput(x, tokens: tokens, columns: columns, matrix, row)
       var y = [Float](repeating: 777, count: tokens * 193)
@@ -139,7 +139,7 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
     let (tokens, columns) = (525, 512)
     let matrix = PanelMatrix(type: type, rows: 48, columns: columns)
     let x = vector(tokens * columns, seed: 13)
-    for kernels in supportedRows() {
+    for kernels in supportedRows() where !matrix.goesByTiles(kernels) {
       let input = ManyInput(x, tokens: tokens, columns: columns, matrix, kernels.row)
       var y = [Float](repeating: 777, count: tokens * 49)
       matrix.run(kernels, .many, input: input.address, tokens: tokens, into: &y, stride: 49, rows: 16..<48)
@@ -282,6 +282,11 @@ private struct PanelMatrix {
   var readsFloats: Bool { ck_panel_input(type) == CK_INPUT_F32 }
 
   enum Product { case one, few, many }
+
+  /// Such products are those of `TileTests`.
+  func goesByTiles(_ kernels: KernelRow) -> Bool {
+    ck_many_input(kernels.row, type, 1, Int64(columns), Int64(CK_FEW_TOKENS) + 1) == CK_INPUT_TILES
+  }
 
   func run(
     _ kernels: KernelRow, _ product: Product, input: UnsafeRawPointer?, tokens: Int, into y: inout [Float], stride: Int,

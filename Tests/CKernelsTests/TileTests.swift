@@ -5,13 +5,6 @@ import TestSupport
 import Testing
 import TileEmulator
 
-/// The row of tiles: by the processor's own instructions where it has them, else by an emulator that catches them.
-private let tileRow: KernelRow? = {
-  guard ck_isa_supported(CK_AVX512_VNNI) != 0, let row = ck_kernels_for(CK_AMX) else { return nil }
-  guard ck_tile_grant(nil) == CK_TILES_GRANTED || te_install() != 0 else { return nil }
-  return KernelRow(name: "amx", row: row)
-}()
-
 private let tileTypes: [Int32] =
   tileRow.map { tiles in
     (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_takes_tiles(tiles.row, $0, 256) != 0 }

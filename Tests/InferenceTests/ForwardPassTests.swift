@@ -77,7 +77,10 @@ import Testing
           architecture: architecture, weights: weights, workload: Workload(contextTokens: 64, keyValueFormat: .f32),
           kernels: kernels, pool: pool)
         let distance = relativeDistance(try session.logits(after: long), expected[39])
-        #expect(distance < max(bound(format), format == .f32 ? 0 : wordBound), "\(kernels.name), \(kernels.repacks)")
+        // 16-bit floats in products, and in the attention of every format: 2⁻⁸ / √3 a rounding (`TilePassTests`).
+        let hasTiles = KernelSet.best.name == .amx && [.amx, .openblas].contains(kernels.name)
+        let limit = max(bound(format), format == .f32 ? 0 : wordBound, hasTiles ? 0.02 : 0)
+        #expect(distance < limit, "\(kernels.name), \(kernels.repacks)")
       }
     }
   }

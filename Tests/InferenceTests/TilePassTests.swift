@@ -28,6 +28,7 @@ struct TilePassTests {
     let architecture = smallArchitecture(layers: 1)
     let inventory = smallInventory(architecture, format)
     var expected: [Double] = []
+    var alone: [Float] = []
     for threads in [1, 2] {
       try withPool(threads) { pool in
         let weights = try SyntheticWeights(inventory: inventory, seed: 3, pool: pool)
@@ -43,6 +44,7 @@ struct TilePassTests {
         // Alone, this thread multiplies everything: by instructions that are caught where the processor has none.
         if threads == 1 && ck_tile_grant(nil) != CK_TILES_GRANTED { #expect(te_count() > before) }
         #expect(relativeDistance(logits, expected) < tileBound, "\(threads) threads")
+        if threads == 1 { alone = logits } else { #expect(logits == alone) }
       }
     }
   }

@@ -50,10 +50,11 @@ extension RuntimeMemoryPlan {
   /// take more.
   package static let gemmScratchFloats = 32 * 512 / 2 + 512 * 256
   /// Queries of one attention call: so many tokens of all heads that share a KV head, but at least one token.
-  package static let attentionQueries = 96
-  /// Floats of scratch of one attention call (`ck_attention_scratch_bytes`): of each query, of rows and of weights.
+  package static let attentionQueries = 192
+  /// Floats of scratch of one attention call (`ck_attention_scratch_bytes`): of each query, of 192 queries' and 256
+  /// positions' rows twice each, by whole 32 columns, and of scores.
   package static func attentionFloats(queries: Int, width: Int) -> Int {
-    queries * 48 + 112 * width + 128 * 64 + 256
+    queries * 48 + (192 + 256) * 2 * ((width + 31) / 32 * 32) + 256 * 64 + 192 * 8
   }
   /// Tensors start at multiples of this, as in a GGUF file.
   package static let tensorAlignment: Int64 = 32
