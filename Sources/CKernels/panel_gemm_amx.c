@@ -141,7 +141,7 @@ typedef struct {
   float *sums;            // in the scratch, from one chunk to the next
   float *y;               // of the last chunk, where all 32 of both are there; null for the others
   int64_t y_stride;
-  const uint8_t *next_tokens, *next_rows; // 64 and 16 lines of the next chunk's and the next rows'
+  const uint8_t *next_tokens, *next_rows; // 64 and 32 lines of the next chunk's and the next rows'
 } quad;
 
 static inline void start_sums(const quad *q, int is_first) {
@@ -196,7 +196,8 @@ static inline void multiply_quad(const quad *q, int is_first) {
     _tile_dpbf16ps(3, 5, 7);
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; i++) _mm_prefetch(q->next_tokens + (step * 4 + i) * 64, _MM_HINT_T1);
-    _mm_prefetch(q->next_rows + step * 64, _MM_HINT_T1);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 2; i++) _mm_prefetch(q->next_rows + (step * 2 + i) * 64, _MM_HINT_T1);
   }
   end_sums(q);
 }
@@ -253,11 +254,14 @@ static inline const uint8_t *tiles_at(const ck_panel_job *job, int64_t token, in
   return (const uint8_t *)job->input + (token / TILE_SIDE * job->columns + column) * TILE_SIDE * 2;
 }
 
-// Two panels' chunk times the tokens.
-static void multiply_pair(const chunk *c, const rows_pair *rows, const uint8_t *next_rows, tile_scratch *scratch) {
+// Two panels' chunk times the tokens. The next rows' panels, of which the chunk's bytes are fetched by eighths, lie
+// panel_bytes apart.
+static void multiply_pair(const chunk *c, const rows_pair *rows, const uint8_t *next_rows, int64_t panel_bytes,
+                          tile_scratch *scratch) {
   const ck_panel_job *job = c->job;
   int64_t next_column = c->column + CHUNK < job->columns ? c->column + CHUNK : 0;
   int64_t panels = smaller(c->panels - rows->panel, 2);
+  int64_t eighth = panel_bytes / job->columns * c->steps * TILE_DEPTH / 8;
   int is_last = next_column == 0 && !rows->is_gate, is_plain = !job->gate && panels == 2;
   for (int64_t t = 0; t < c->tokens; t += PAIR) {
     int64_t token = c->token + t, tokens = smaller(c->tokens - t, PAIR);
@@ -270,7 +274,7 @@ static void multiply_pair(const chunk *c, const rows_pair *rows, const uint8_t *
       .steps = c->steps, .sums = scratch->sums[rows->place][t / PAIR], .y_stride = job->y_stride,
       .y = is_last && is_plain && tokens == PAIR ? y : 0,
       .next_tokens = tiles_at(job, c->token + quarter / 4 * TILE_SIDE, next_column) + quarter % 4 * 64 * 64,
-      .next_rows = next_rows + t / PAIR * 16 * 64,
+      .next_rows = next_rows + t / PAIR % 8 * eighth + t / PAIR / 8 * panel_bytes,
     };
     multiply_quad(&q, c->column == 0);
     if (is_last && job->gate) store_gated(&q, y, tokens, panels);
@@ -285,7 +289,7 @@ static void unpack_pair(const chunk *c, const rows_pair *rows, tile_scratch *scr
     + c->column / elements * bytes;
   unpack_panel(c->job->type, first, c->steps, scratch->weights[0][0]);
   if (rows->panel + 1 < c->panels) unpack_panel(c->job->type, first + panel_bytes, c->steps, scratch->weights[1][0]);
-  multiply_pair(c, rows, first + 2 * panel_bytes, scratch);
+  multiply_pair(c, rows, first + 2 * panel_bytes, panel_bytes, scratch);
 }
 
 static void multiply_chunk(const chunk *c, tile_scratch *scratch) {
