@@ -31,6 +31,12 @@ package struct KernelSet: @unchecked Sendable {
     preconditionFailure("the portable row is in every build")
   }
 
+  /// The best set that rounds no floats of prompts to 16 bits with eight significant ones, as tiles do: for judging variants
+  /// and making them, where a thousandth counts and what is found should not hang on the processor.
+  package static var precise: KernelSet {
+    best.name == .amx ? row(.avx512vnni).map { KernelSet(name: .avx512vnni, row: $0, openBLAS: nil) } ?? best : best
+  }
+
   /// A set by name, for comparisons and tests.
   ///
   /// - Throws: `LanguageRuntimeError.kernelsUnavailable` when this processor cannot run it.

@@ -66,8 +66,9 @@ extension PlanningSession {
       keyValueFormat: options.keyValueFormat,
       threads: ThreadChoice(machine, options.running.threads).counts)
     request.asksReference = options.asksReference
+    let kernels = try Self.kernels(options.running.kernels ?? KernelSet.precise.name.rawValue)
     let evaluator = Evaluator(
-      machine: machine, kernels: try Self.kernels(options.running.kernels), toolVersion: options.running.toolVersion,
+      machine: machine, kernels: kernels, toolVersion: options.running.toolVersion,
       progress: options.running.progress, isCancelled: options.running.isCancelled)
     let evaluation = try evaluator.evaluate(model, reference: other, request)
     try archive.save(evaluation)

@@ -12,7 +12,9 @@ while rounds are missing:
   scripts/bench runtime --parts rounds --merge            one table of all that lies in the folder
 
 Writes reports/bench/runtime.md. Each round runs ours, then llama.cpp, each in a process of its own, so that a
-disturbance hits both. The ratio is the median over the rounds' pairs, with an interval that holds the true median with
+disturbance hits both. GCC 12 leaves out most of the configuration of AMX tiles in llama.cpp, which then stops at an illegal
+instruction: where the processor has them, CMAKE_ARGS="-DCMAKE_C_FLAGS=-fno-tree-dse -DCMAKE_CXX_FLAGS=-fno-tree-dse"
+pip install llama-cpp-python keeps it. The ratio is the median over the rounds' pairs, with an interval that holds the true median with
 a probability of at least 90 %. Needs gguf, numpy and llama-cpp-python.
 """
 import argparse
@@ -77,9 +79,12 @@ def ours(run, part, path):
             lambda: run.anprobe("generate", str(path), "--prompt", "", "--tokens", "1", "--context", "64", *common)))}
     answer = run.anprobe(
         "measure", str(path), "--full", "--prompt", str(part.case.prompt), "--generate", str(part.case.generated),
-        "--context", str(part.case.prompt + part.case.generated), "--samples", "1", *common)
+        "--context", str(part.case.prompt + part.case.generated), "--samples", "1", "--profile", *common)
     rates = {phase: answer[phase]["tokensPerSecond"]["median"] for phase in ("prefill", "decode")}
-    return rates | {"peak": answer["peakResidentBytes"]["value"]}
+    profile = answer["profile"]
+    operations = sum(operator["operationsPerToken"] or 0 for operator in profile["prefill"]["operators"])
+    return rates | {
+        "peak": answer["peakResidentBytes"]["value"], "promptOperations": operations, "limits": profile["limits"]}
 
 
 def timed(work):
@@ -176,13 +181,29 @@ def rows_of(record, limits):
         yield row("start to first token, s; llama.cpp maps", "load", "{:.2f}".format, less, other="mapped")
         return
     prompt, generated = record["case"].split("-")
-    decode = statistics.median(r["ours"]["decode"] for r in rounds)
-    of_limit = "–"
-    if record["threads"] in limits:
-        of_limit = f"{decode * record['weightBytes'] / limits[record['threads']] * 100:.0f} %"
-    yield row(f"prefill of {prompt}, t/s", "prefill", "{:.2f}".format, more)
-    yield row(f"decode of {generated} at {prompt}, t/s", "decode", "{:.2f}".format, more, of_limit)
+    yield row(f"prefill of {prompt}, t/s", "prefill", "{:.2f}".format, more, of_tiles(record))
+    yield row(f"decode of {generated} at {prompt}, t/s", "decode", "{:.2f}".format, more, of_reads(record, limits))
     yield row("peak resident, MiB", "peak", lambda value: f"{value / 2**20:.0f}", less)
+
+
+def share(values):
+    return f"{statistics.median(values) * 100:.0f} %"
+
+
+def of_reads(record, limits):
+    """The weights' bytes per second over what so many threads read at most, measured in the same process."""
+    ours = [r["ours"] for r in record["rounds"]]
+    reads = [r.get("limits", {}).get("readBytesPerSecond") or limits.get(record["threads"]) for r in ours]
+    return share([r["decode"] * record["weightBytes"] / read for r, read in zip(ours, reads)]) if all(reads) else "–"
+
+
+def of_tiles(record):
+    """A prompt's operations per second over what tiles do in registers, measured in the same process."""
+    ours = [r["ours"] for r in record["rounds"]]
+    peaks = [r.get("limits", {}).get("tileOperationsPerSecond") for r in ours]
+    if record["kernels"] not in ("best", "amx") or not all(peaks):
+        return "–"
+    return share([r["prefill"] * r["promptOperations"] / peak for r, peak in zip(ours, peaks)])
 
 
 def sections(run, table, options):
@@ -201,10 +222,11 @@ def sections(run, table, options):
         "## Beside llama.cpp\n\nMedians of alternating rounds; the ratio says how many times faster or smaller ours is: "
         "the median of the rounds' pairs, with an interval that holds the true one with at least 90 %. llama.cpp by "
         f"{', '.join(sorted({record['rival'] for record in records}))}; files of random weights. The last but one column "
-        "is the weights' bytes per second over the read limit of so many threads. From a start to the first token: ours "
+        "is the weights' bytes per second over what so many threads read at most, and of prompts the operations per second over "
+        "what AMX tiles do in registers, where they are used; both limits are measured in the same process as the rates. From a start to the first token: ours "
         "is a whole process with its tokenizer, which repacks weights behind the first token, or uses them as the file is mapped "
         "where the row says so; llama.cpp's counts from the call that loads, once "
         "reading the file into memory, once mapping it; the file lies in the page cache, and each figure is the second of "
         "two loads in a row.")
-    head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of read limit", "rounds")
+    head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of the limit", "rounds")
     yield table(head, [row for record in records for row in rows_of(record, limits)])

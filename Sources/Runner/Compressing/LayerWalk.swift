@@ -100,7 +100,7 @@ struct LayerWalk {
     let weights = DerivedWeights(path: model.weights.path, outside + own, owners: [model.weights, owner])
     return try InferenceSession(
       architecture: architecture, weights: weights,
-      workload: Workload(contextTokens: text.window, keyValueFormat: .f32), kernels: KernelSet.best.withoutRepacking,
+      workload: Workload(contextTokens: text.window, keyValueFormat: .f32), kernels: KernelSet.precise.withoutRepacking,
       pool: pool)
   }
 }

@@ -70,7 +70,7 @@ struct VariantSteps {
     guard let text, request.variant.isGGUF, request.variant.rounds else { return nil }
     let session = try InferenceSession(
       architecture: model.architecture, weights: model.weights, workload: Workload(contextTokens: text.window),
-      kernels: .best, pool: pool)
+      kernels: .precise, pool: pool)
     return try Importance.gather(
       text.tokens, window: text.window, session: session, inventory: model.weights.inventory,
       progress: { watch.progress("calibrating: token \($0) of \(text.tokens.count)") }, isCancelled: watch.isCancelled)

@@ -78,7 +78,7 @@ package struct Evaluator: Sendable {
   let isCancelled: @Sendable () -> Bool
 
   package init(
-    machine: HardwareProfile, kernels: KernelSet = .best, toolVersion: String,
+    machine: HardwareProfile, kernels: KernelSet = .precise, toolVersion: String,
     progress: @escaping @Sendable (String) -> Void = { _ in }, isCancelled: @escaping @Sendable () -> Bool = { false }
   ) {
     self.machine = machine

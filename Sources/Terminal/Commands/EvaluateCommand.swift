@@ -58,7 +58,7 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Format of the KV cache: f16, q8_0 or f32.", valueName: "format"))
   var kv: KeyValueFormat = .f16
   @OptionGroup var threads: ThreadOptions
-  @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best).", valueName: "set"))
+  @Option(help: ArgumentHelp("\(KernelSet.Name.list) (default: the best but amx).", valueName: "set"))
   var kernels: String?
   @Option(
     name: .customLong("adapter"),
