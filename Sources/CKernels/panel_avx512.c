@@ -45,6 +45,20 @@ static inline __attribute__((always_inline)) floats add_group(
   return sum;
 }
 
+// The same of q4_0 with a third less to do: nibbles as they are, the high ones sixteen times too large, and -8 Σq for what they
+// are less. The dots are those of above to the bit.
+static inline __attribute__((always_inline)) floats add_nibbles(const uint8_t *block, const int32_t *record, floats sum) {
+  vec low = lane_shifted_signed(broadcast(record[4]), 4), high = _mm512_setzero_si512();
+#pragma clang loop unroll(full)
+  for (int j = 0; j < 4; j++) {
+    vec v = word(block + HALF_BYTES, j);
+    low = _mm512_dpbusd_epi32(low, low_bits(v, 15), broadcast(record[7 + j]));
+    high = _mm512_dpbusd_epi32(high, low_bits(v, 0xf0), broadcast(record[11 + j]));
+  }
+  vec dots = _mm512_add_epi32(low, lane_shifted_signed(high, 4));
+  return _mm512_fmadd_ps(times(halves_at(block), broadcast_float(record[0])), to_floats(dots), sum);
+}
+
 // The lines that begin in bytes from ..< to behind p, ahead of their use.
 static inline __attribute__((always_inline)) void prefetch(const uint8_t *p, int64_t from, int64_t to) {
   for (int64_t i = (from + 63) / 64 * 64; i < to; i += 64) {
@@ -64,7 +78,7 @@ static inline __attribute__((always_inline)) void multiply(
 #pragma clang loop unroll(full)
       for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
         prefetch(block, group * bytes, (group + 1) * bytes);
-        sum = add_group(format, block, group, record, sum);
+        sum = format == &panel_q4_0 ? add_nibbles(block, record, sum) : add_group(format, block, group, record, sum);
       }
     }
     _mm512_storeu_ps(job->y + row, sum);

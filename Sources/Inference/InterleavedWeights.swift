@@ -58,6 +58,11 @@ final class InterleavedWeights: WeightSource, @unchecked Sendable {
     let copied = offsets.indices.filter { offsets[$0] != nil }
     waiting = copied.filter { isDeferred && !source.isPacked(tensor: $0) }[...]
     for index in copied where !isDeferred || source.isPacked(tensor: index) { copy(index, pool) }
+    for (index, tensor) in source.inventory.tensors.enumerated() where offsets[index] == nil {
+      guard tensor.role == .tokenEmbedding else { continue }
+      source.mapSparsely(tensor: index)
+      discard(index)
+    }
   }
 
   deinit { copies.deallocate() }
@@ -89,6 +94,12 @@ final class InterleavedWeights: WeightSource, @unchecked Sendable {
       repack(index, format, to: slab.address + offset, pool)
     }
     copies[index] = UnsafeRawPointer(slab.address + offset)
+    // What one thread gave back another may have mapped again with its own neighbours, two MiB at once.
+    discard(index)
+  }
+
+  private func discard(_ index: Int) {
+    source.discard(tensor: index, bytes: 0..<source.bytes(ofTensor: index).count)
   }
 
   /// Each thread's own sixteens of rows, counted through the tensor.

@@ -119,6 +119,10 @@ final class OrderedWeights: WeightSource {
     if copies[index] == nil { source.prefetch(tensor: index) }
   }
 
+  func mapSparsely(tensor index: Int) {
+    if copies[index] == nil { source.mapSparsely(tensor: index) }
+  }
+
   func discard(tensor index: Int, bytes range: Range<Int>) {
     guard let copy = copies[index] else { return source.discard(tensor: index, bytes: range) }
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))

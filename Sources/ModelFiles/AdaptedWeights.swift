@@ -88,6 +88,7 @@ package final class AdaptedWeights: WeightSource {
     isOwn(index) ? slices[index - base.inventory.tensors.count] : base.bytes(ofTensor: index)
   }
   package func prefetch(tensor index: Int) { if !isOwn(index) { base.prefetch(tensor: index) } }
+  package func mapSparsely(tensor index: Int) { if !isOwn(index) { base.mapSparsely(tensor: index) } }
   package func discard(tensor index: Int, bytes range: Range<Int>) {
     if !isOwn(index) { base.discard(tensor: index, bytes: range) }
   }

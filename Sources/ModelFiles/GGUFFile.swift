@@ -38,6 +38,11 @@ package final class GGUFFile: WeightSource {
     file.prefetch(start..<start + header.tensors[index].byteCount)
   }
 
+  package func mapSparsely(tensor index: Int) {
+    let start = header.dataOffset + header.tensors[index].offset
+    file.mapSparsely(start..<start + header.tensors[index].byteCount)
+  }
+
   package func discard(tensor index: Int, bytes range: Range<Int>) {
     let start = header.dataOffset + header.tensors[index].offset
     file.discard(start + range.lowerBound..<start + range.upperBound)

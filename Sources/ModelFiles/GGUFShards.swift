@@ -40,6 +40,8 @@ package final class GGUFShards: WeightSource {
 
   package func prefetch(tensor index: Int) { files[places[index].file].prefetch(tensor: places[index].tensor) }
 
+  package func mapSparsely(tensor index: Int) { files[places[index].file].mapSparsely(tensor: places[index].tensor) }
+
   package func discard(tensor index: Int, bytes range: Range<Int>) {
     files[places[index].file].discard(tensor: places[index].tensor, bytes: range)
   }

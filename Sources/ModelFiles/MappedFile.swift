@@ -53,6 +53,17 @@ package final class MappedFile: Sendable {
     _ = madvise(base + start, range.upperBound - start, MADV_WILLNEED)
   }
 
+  /// Maps of a range little more than the pages that are touched (MADV_NOHUGEPAGE). What the system's cache holds in one
+  /// piece of two MiB, as a file does that was read through, it would map as such: rows here and there would bring all of it.
+  package func mapSparsely(_ range: Range<Int>) {
+    guard let base, !range.isEmpty, range.upperBound <= count else { return }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let start = range.lowerBound / page * page
+    #if os(Linux)
+      _ = madvise(base + start, range.upperBound - start, 15)  // not in the Glibc module
+    #endif
+  }
+
   /// Takes the whole pages of a range out of this process (MADV_DONTNEED); they are read again when touched.
   package func discard(_ range: Range<Int>) {
     guard let base, !range.isEmpty, range.upperBound <= count else { return }

@@ -69,6 +69,10 @@ package final class SafetensorsFiles: WeightSource {
     shards[places[index].shard].file.prefetch(places[index].range)
   }
 
+  package func mapSparsely(tensor index: Int) {
+    shards[places[index].shard].file.mapSparsely(places[index].range)
+  }
+
   package func discard(tensor index: Int, bytes range: Range<Int>) {
     let start = places[index].range.lowerBound
     shards[places[index].shard].file.discard(start + range.lowerBound..<start + range.upperBound)

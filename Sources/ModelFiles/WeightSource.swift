@@ -11,6 +11,8 @@ package protocol WeightSource: AnyObject, Sendable {
   func bytes(ofTensor index: Int) -> UnsafeRawBufferPointer
   /// Asks the system to read the tensor ahead of its use.
   func prefetch(tensor index: Int)
+  /// Tells that single rows of the tensor will be read, here and there.
+  func mapSparsely(tensor index: Int)
   /// Gives back the memory of a range of the tensor's bytes, which are not needed again.
   func discard(tensor index: Int, bytes range: Range<Int>)
   /// Rows of the tensor, from the first on, that lie interleaved in panels for the kernels; the others follow in order.
@@ -26,6 +28,7 @@ package protocol WeightSource: AnyObject, Sendable {
 }
 
 extension WeightSource {
+  package func mapSparsely(tensor index: Int) {}
   package func discard(tensor index: Int, bytes range: Range<Int>) {}
   package func interleavedRows(ofTensor index: Int) -> Int { 0 }
   package func isPacked(tensor index: Int) -> Bool { false }

@@ -12,10 +12,10 @@ while rounds are missing:
   scripts/bench runtime --parts rounds --merge            one table of all that lies in the folder
 
 Writes reports/bench/runtime.md. Each round runs ours, then llama.cpp, each in a process of its own, so that a
-disturbance hits both. GCC 12 leaves out most of the configuration of AMX tiles in llama.cpp, which then stops at an illegal
-instruction: where the processor has them, CMAKE_ARGS="-DCMAKE_C_FLAGS=-fno-tree-dse -DCMAKE_CXX_FLAGS=-fno-tree-dse"
-pip install llama-cpp-python keeps it. The ratio is the median over the rounds' pairs, with an interval that holds the true median with
-a probability of at least 90 %. Needs gguf, numpy and llama-cpp-python.
+disturbance hits both. The ratio is the median over the rounds' pairs, with an interval that holds the true median with
+a probability of at least 90 %. Needs gguf, numpy and llama-cpp-python. Where the processor has AMX the latter wants
+CC=clang CXX=clang++ (and libomp): GCC 12 leaves out most of its configuration of tiles, and it stops at an illegal
+instruction.
 """
 import argparse
 import itertools
