@@ -110,7 +110,9 @@ import Testing
     let ready = try InterleavedWeights.repacking(witness, of: smallArchitecture(layers: 1), for: kernels, on: pool)
     let panelBytes = 16 * rowBytes(witness)
     var repacked = Owners()
-    for (thread, tensor, bytes) in witness.given.withLock({ $0 }) {
+    // Each gives back what it has repacked; a whole tensor is given back once more at the end.
+    for (thread, tensor, bytes) in witness.given.withLock({ $0 })
+    where bytes.count < witness.bytes(ofTensor: tensor).count {
       for panel in bytes.lowerBound / panelBytes..<bytes.upperBound / panelBytes {
         repacked[Place(tensor: tensor, panel: panel)] = thread
       }
