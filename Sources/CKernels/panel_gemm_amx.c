@@ -120,6 +120,9 @@ static void unpack_panel(int type, const uint8_t *block, int64_t steps, uint8_t 
   }
 }
 
+// Sixteen floats as 16-bit ones.
+static inline __m256i narrowed(floats v) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded(v), 16)); }
+
 // Sixteen tokens' columns, each token a row: TILE_BYTES for every 32 columns.
 void make_tiles_amx(const float *x, int64_t stride, int64_t tokens, int64_t columns, uint16_t *tiles) {
   for (int64_t k = 0; k < columns; k += TILE_DEPTH, tiles += TILE_BYTES / 2) {
@@ -127,21 +130,22 @@ void make_tiles_amx(const float *x, int64_t stride, int64_t tokens, int64_t colu
       const float *row = x + t * stride + k;
       for (int64_t half = 0; half < 2; half++) {
         floats v = t < tokens ? _mm512_loadu_ps(row + half * 16) : _mm512_setzero_ps();
-        __m256i bits = _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded(v), 16));
-        _mm256_storeu_si256((__m256i *)(tiles + t * TILE_DEPTH + half * 16), bits);
+        _mm256_storeu_si256((__m256i *)(tiles + t * TILE_DEPTH + half * 16), narrowed(v));
       }
     }
   }
 }
 
-// Where 32 tokens' sums for 32 rows come from and go to, and what is fetched to the second cache meanwhile.
+// Where 32 tokens' sums for 32 rows come from and go to, and what is fetched meanwhile.
 typedef struct {
   const uint8_t *tokens[2], *rows[2]; // tiles, one after the other
   int64_t steps;
   float *sums;            // in the scratch, from one chunk to the next
-  float *y;               // of the last chunk, where all 32 of both are there; null for the others
+  float *y;               // of the last chunk, where outputs go or are added to; null for the others
   int64_t y_stride;
-  const uint8_t *next_tokens, *next_rows; // 64 and 32 lines of the next chunk's and the next rows'
+  int is_direct;          // whether y takes whole tiles as they are
+  const uint8_t *next_sums;               // 64 lines of the next quad's, to the first cache
+  const uint8_t *next_tokens, *next_rows; // 64 and 32 lines of the next chunk's and the next rows', to the second cache
 } quad;
 
 static inline void start_sums(const quad *q, int is_first) {
@@ -159,7 +163,7 @@ static inline void start_sums(const quad *q, int is_first) {
 }
 
 static inline void end_sums(const quad *q) {
-  if (q->y) {
+  if (q->is_direct) {
     int64_t stride = q->y_stride * 4;
     _tile_stored(0, q->y, stride);
     _tile_stored(1, q->y + TILE_SIDE, stride);
@@ -173,18 +177,27 @@ static inline void end_sums(const quad *q) {
   }
 }
 
-// The lines of y are far apart: asked for now, they are there when the sums are.
-static inline void fetch_outputs(const quad *q) {
-  for (int64_t t = 0; q->y && t < PAIR; t++) {
-    __builtin_prefetch(q->y + t * q->y_stride, 1);
-    __builtin_prefetch(q->y + t * q->y_stride + TILE_SIDE, 1);
+// One of sixteen steps' share of what will be wanted: outputs and sums soon, tokens and rows later.
+static inline void fetch_ahead(const quad *q, int64_t step) {
+  if (q->y) {
+    const float *y = q->y + step * 2 * q->y_stride;
+    __builtin_prefetch(y, 1);
+    __builtin_prefetch(y + TILE_SIDE, 1);
+    __builtin_prefetch(y + q->y_stride, 1);
+    __builtin_prefetch(y + q->y_stride + TILE_SIDE, 1);
   }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 4; i++) {
+    __builtin_prefetch(q->next_sums + (step * 4 + i) * 64, 1);
+    _mm_prefetch(q->next_tokens + (step * 4 + i) * 64, _MM_HINT_T1);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 2; i++) _mm_prefetch(q->next_rows + (step * 2 + i) * 64, _MM_HINT_T1);
 }
 
 // 32 tokens times 32 rows: tokens in tiles 4 and 5, which pass the first cache by, rows in 6 and 7.
 static inline void multiply_quad(const quad *q, int is_first) {
   start_sums(q, is_first);
-  fetch_outputs(q);
   for (int64_t step = 0, at = 0; step < q->steps; step++, at += TILE_BYTES) {
     _tile_loadd(6, q->rows[0] + at, TILE_STRIDE);
     _tile_stream_loadd(4, q->tokens[0] + at, TILE_STRIDE);
@@ -194,10 +207,7 @@ static inline void multiply_quad(const quad *q, int is_first) {
     _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < 4; i++) _mm_prefetch(q->next_tokens + (step * 4 + i) * 64, _MM_HINT_T1);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < 2; i++) _mm_prefetch(q->next_rows + (step * 2 + i) * 64, _MM_HINT_T1);
+    fetch_ahead(q, step);
   }
   end_sums(q);
 }
@@ -207,10 +217,14 @@ static inline floats *sums_at(float *sums, int64_t t, int64_t panel) {
   return (floats *)(sums + (t / TILE_SIDE * 2 + panel) * (QUAD_FLOATS / 4) + t % TILE_SIDE * TILE_SIDE);
 }
 
-// The sums of 32 tokens and 32 rows that are not all there to their places.
-static void store_sums(const quad *q, float *y, int64_t tokens, int64_t panels) {
+// The sums of 32 tokens and 32 rows that are not all there, or are added to what is, to their places.
+static void store_sums(const quad *q, int adds, int64_t tokens, int64_t panels) {
   for (int64_t t = 0; t < tokens; t++) {
-    for (int64_t p = 0; p < panels; p++) _mm512_storeu_ps(y + t * q->y_stride + p * CK_PANEL_ROWS, *sums_at(q->sums, t, p));
+    for (int64_t p = 0; p < panels; p++) {
+      float *y = q->y + t * q->y_stride + p * CK_PANEL_ROWS;
+      floats sum = *sums_at(q->sums, t, p);
+      _mm512_storeu_ps(y, adds ? _mm512_add_ps(_mm512_loadu_ps(y), sum) : sum);
+    }
   }
 }
 
@@ -223,14 +237,19 @@ static inline floats silu(floats g) {
   return _mm512_mul_ps(g, share);
 }
 
-// The same of gated sums: those of the gate lie in the scratch before those of the rows that it gates.
-static void store_gated(const quad *q, float *y, int64_t tokens, int64_t panels) {
-  float *gates = q->sums - BLOCK_TOKENS / PAIR * QUAD_FLOATS;
-  for (int64_t t = 0; t < tokens; t++) {
+// Gated sums of 32 tokens to the tiles that the next product reads: rows here are columns there. Those of the gate lie in
+// the scratch before those of the rows that it gates. Nobody reads these tiles soon: they pass the caches by.
+static void store_gated(const quad *q, uint8_t *tiles, int64_t tokens, int64_t panels) {
+  const float *gates = q->sums - BLOCK_TOKENS / PAIR * QUAD_FLOATS;
+  for (int64_t t = 0; t < (tokens + TILE_SIDE - 1) / TILE_SIDE * TILE_SIDE; t++) {
+    __m256i half[2];
     for (int64_t p = 0; p < panels; p++) {
-      floats gated = _mm512_mul_ps(silu(*sums_at(gates, t, p)), *sums_at(q->sums, t, p));
-      _mm512_storeu_ps(y + t * q->y_stride + p * CK_PANEL_ROWS, gated);
+      floats gated = _mm512_mul_ps(silu(*sums_at((float *)gates, t, p)), *sums_at(q->sums, t, p));
+      half[p] = narrowed(gated);
     }
+    uint8_t *to = tiles + t / TILE_SIDE * q->y_stride * TILE_STRIDE / 2 + t % TILE_SIDE * TILE_STRIDE;
+    if (panels == 2) _mm512_stream_si512((vec *)to, _mm512_inserti64x4(_mm512_castsi256_si512(half[0]), half[1], 1));
+    else _mm256_store_si256((__m256i *)to, half[0]);
   }
 }
 
@@ -254,31 +273,39 @@ static inline const uint8_t *tiles_at(const ck_panel_job *job, int64_t token, in
   return (const uint8_t *)job->input + (token / TILE_SIDE * job->columns + column) * TILE_SIDE * 2;
 }
 
+// The same of the tiles that gated sums become, where a panel's columns may be the second half of a tile's.
+static inline uint8_t *gated_at(const ck_panel_job *job, int64_t token, int64_t row) {
+  int64_t in_tile = row % TILE_DEPTH, first = row - in_tile;
+  return (uint8_t *)job->gated + (token / TILE_SIDE * job->y_stride + first) * TILE_SIDE * 2 + in_tile * 2;
+}
+
 // Two panels' chunk times the tokens. The next rows' panels, of which the chunk's bytes are fetched by eighths, lie
 // panel_bytes apart.
 static void multiply_pair(const chunk *c, const rows_pair *rows, const uint8_t *next_rows, int64_t panel_bytes,
                           tile_scratch *scratch) {
   const ck_panel_job *job = c->job;
   int64_t next_column = c->column + CHUNK < job->columns ? c->column + CHUNK : 0;
-  int64_t panels = smaller(c->panels - rows->panel, 2);
+  int64_t row = c->row + rows->panel * CK_PANEL_ROWS, panels = smaller(c->panels - rows->panel, 2);
   int64_t eighth = panel_bytes / job->columns * c->steps * TILE_DEPTH / 8;
-  int is_last = next_column == 0 && !rows->is_gate, is_plain = !job->gate && panels == 2;
-  for (int64_t t = 0; t < c->tokens; t += PAIR) {
+  int is_last = next_column == 0 && !rows->is_gate;
+  float *sums = scratch->sums[rows->place][0];
+  for (int64_t t = 0; t < c->tokens; t += PAIR, sums += QUAD_FLOATS) {
     int64_t token = c->token + t, tokens = smaller(c->tokens - t, PAIR);
     int64_t quarter = rows->place * (BLOCK_TOKENS / PAIR) + t / PAIR; // of sixteen tokens' chunk, 64 lines
-    float *y = job->y + token * job->y_stride + c->row + rows->panel * CK_PANEL_ROWS;
     const uint8_t *input = tiles_at(job, token, c->column);
     quad q = {
       .tokens = {input, tokens > TILE_SIDE ? tiles_at(job, token + TILE_SIDE, c->column) : input},
       .rows = {scratch->weights[0][0], scratch->weights[panels - 1][0]},
-      .steps = c->steps, .sums = scratch->sums[rows->place][t / PAIR], .y_stride = job->y_stride,
-      .y = is_last && is_plain && tokens == PAIR ? y : 0,
+      .steps = c->steps, .sums = sums, .y_stride = job->y_stride,
+      .y = is_last && !job->gate ? job->y + token * job->y_stride + row : 0,
+      .is_direct = is_last && !job->gate && !job->adds && panels == 2 && tokens == PAIR,
+      .next_sums = (const uint8_t *)(t + PAIR < c->tokens ? sums + QUAD_FLOATS : sums),
       .next_tokens = tiles_at(job, c->token + quarter / 4 * TILE_SIDE, next_column) + quarter % 4 * 64 * 64,
       .next_rows = next_rows + t / PAIR % 8 * eighth + t / PAIR / 8 * panel_bytes,
     };
     multiply_quad(&q, c->column == 0);
-    if (is_last && job->gate) store_gated(&q, y, tokens, panels);
-    else if (is_last && !q.y) store_sums(&q, y, tokens, panels);
+    if (is_last && job->gate) store_gated(&q, gated_at(job, token, row), tokens, panels);
+    else if (is_last && !q.is_direct) store_sums(&q, job->adds, tokens, panels);
   }
 }
 
@@ -317,6 +344,7 @@ void panel_tiles_amx(const ck_panel_job *job, int64_t begin, int64_t end) {
       }
     }
   }
+  if (job->gate) _mm_sfence(); // what passed the caches by is there when the job is joined
   end_tiles();
 }
 

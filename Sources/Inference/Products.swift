@@ -39,6 +39,8 @@ struct ProductPart {
   let rows: Range<Int>
   let isInterleaved: Bool
   let output: UnsafeMutablePointer<Float>
+  /// Whether sums are added to what lies there: by tiles alone.
+  var adds = false
 
   /// The interleaved rows of each matrix, then those behind them.
   static func parts(_ matrices: [PreparedMatrix], _ outputs: [UnsafeMutablePointer<Float>]) -> [ProductPart] {
@@ -113,27 +115,6 @@ package struct Products: @unchecked Sendable {
     multiplyMany(x, tokens: tokens, columns: columns, parts.filter { !(isFew && $0.hasFew) })
   }
 
-  /// y = silu(gate · x) ⊙ (up · x) of many tokens in one product, where the kernels can; false where they cannot.
-  ///
-  /// The sums of both meet in the nearest cache, and only what the next product reads is written.
-  /// - Shapes: x (tokens, columns), y (tokens, rows of either matrix).
-  func multiplyGated(
-    _ x: UnsafePointer<Float>, tokens: Int, gate: PreparedMatrix, up: PreparedMatrix,
-    into y: UnsafeMutablePointer<Float>
-  ) -> Bool {
-    guard tokens > Self.fewTokens, gate.type == up.type, gate.rows == up.rows else { return false }
-    let parts = ProductPart.parts([up], [y])
-    let isWhole = [gate, up].allSatisfy { matrix in
-      matrix.interleavedRows == matrix.rows && matrix.inputOrder == nil && !matrix.splitsOutliers
-    }
-    guard isWhole, parts[0].manyInput(kernels, tokens: tokens) == CK_INPUT_TILES else { return false }
-    let conversion = pool.clock?.begin()
-    makeTiles(x, tokens: tokens, columns: up.columns)
-    if let conversion { pool.clock?.end(.conversion, conversion) }
-    multiply(parts, tokens: tokens, gate: gate)
-    return true
-  }
-
   /// More tokens than this are multiplied faster by blocked kernels, which unpack weights for all of them.
   static let fewTokens = ThreadCounts.fewRows
 
@@ -157,7 +138,8 @@ package struct Products: @unchecked Sendable {
       let input = part.fewInput == CK_INPUT_F32 ? UnsafeRawPointer(x) : UnsafeRawPointer(packed)
       let job = ck_panel_job(
         type: matrix.type, panels: nil, input: input, tokens: Int64(tokens),
-        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil, gate: nil)
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil, adds: 0,
+        gate: nil, gated: nil)
       run(kernels.row.pointee.panel_few, job, over: rows, of: part)
     }
   }
@@ -190,7 +172,8 @@ package struct Products: @unchecked Sendable {
       let job = ck_panel_job(
         type: matrix.type, panels: nil,
         input: isFloat ? UnsafeRawPointer(activations.f32) : UnsafeRawPointer(quantized.records), tokens: 1,
-        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil, gate: nil)
+        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil, adds: 0,
+        gate: nil, gated: nil)
       run(kernels.row.pointee.panel_matvec, job, over: rows, of: part)
     } else {
       withUnsafePointer(to: activations) { activations in
@@ -206,14 +189,14 @@ package struct Products: @unchecked Sendable {
   /// Runs a kernel over rows of a part's panels, or over one panel after the other where these rows are in the file's
   /// order: each is made for this product alone, in the nearest cache, and multiplied as if it had lain there.
   private func run(
-    _ kernel: PanelKernel?, _ job: ck_panel_job, over rows: Range<Int>, of part: ProductPart,
-    gate: PreparedMatrix? = nil
+    _ kernel: PanelKernel?, _ job: ck_panel_job, over rows: Range<Int>, of part: ProductPart, gate: Gate? = nil
   ) {
     var job = job
     let matrix = part.matrix
-    if let panels = matrix.panels, gate == nil || gate?.panels != nil {
+    job.gated = gate?.tiles
+    if let panels = matrix.panels, gate == nil || gate?.matrix.panels != nil {
       job.panels = panels
-      job.gate = gate?.panels
+      job.gate = gate?.matrix.panels
       kernel?(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
       return
     }
@@ -222,10 +205,10 @@ package struct Products: @unchecked Sendable {
     withUnsafeTemporaryAllocation(byteCount: 2 * bytes, alignment: 64) { room in
       guard let room = room.baseAddress else { return }
       for first in stride(from: rows.lowerBound, to: rows.upperBound, by: panelRows) {
-        job.panels = panel(of: matrix, at: first, in: room)
-        job.gate = gate.map { panel(of: $0, at: first, in: room + bytes) }
-        job.y = part.output + first
-        kernel?(&job, 0, Int64(panelRows))
+        // As if the panel lay behind those before it.
+        job.panels = panel(of: matrix, at: first, in: room) - first * matrix.rowBytes
+        job.gate = gate.map { panel(of: $0.matrix, at: first, in: room + bytes) - first * matrix.rowBytes }
+        kernel?(&job, Int64(first), Int64(first + panelRows))
       }
     }
   }
@@ -336,24 +319,12 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  /// Groups of sixteen tokens in pieces of columns, as above.
-  private func makeTiles(_ x: UnsafePointer<Float>, tokens: Int, columns: Int) {
-    let (group, piece) = (16, 1024)
-    let pieces = (columns + piece - 1) / piece
-    pool.forEachChunk(of: (tokens + group - 1) / group * pieces, grain: 1) { _, items in
-      packed.withMemoryRebound(to: UInt16.self, capacity: 1) { tiles in
-        for item in items {
-          let (own, start) = (item / pieces, item % pieces * piece)
-          kernels.row.pointee.make_tiles(
-            x + own * group * columns + start, Int64(columns), Int64(tokens - own * group),
-            Int64(min(piece, columns - start)), tiles + (own * columns + start) * group)
-        }
-      }
-    }
-  }
-
   /// All parts in a single job, as `forEachPiece`, in runs of rows that the kernels divide into blocks.
-  private func multiply(_ parts: [ProductPart], tokens: Int, gate: PreparedMatrix? = nil) {
+  ///
+  /// - Parameters:
+  ///   - input: the tokens in the form that the kernels read; nil for those in the buffer of packed ones.
+  ///   - gate: of parts by tiles, what their products are gated by.
+  func multiply(_ parts: [ProductPart], tokens: Int, input: UnsafeRawPointer? = nil, gate: Gate? = nil) {
     let step = Int(ck_gemm_row_step(kernels.row))
     let lists = parts.map { ($0.rows.count + step - 1) / step }
     let grain = max(1, min(lists.reduce(0, +) / (pool.active * 4), Self.runRows / step))
@@ -361,35 +332,43 @@ package struct Products: @unchecked Sendable {
       guard !isIdle else { return }
       let part = parts[list]
       let first = part.rows.lowerBound + pieces.lowerBound * step
-      let end = part.rows.lowerBound + pieces.upperBound * step
+      let rows = first..<min(part.rows.lowerBound + pieces.upperBound * step, part.rows.upperBound)
       let own = scratch + thread * RuntimeMemoryPlan.gemmScratchFloats
-      multiply(part, rows: first..<min(end, part.rows.upperBound), tokens: tokens, scratch: own, gate: gate)
+      if part.isInterleaved {
+        multiplyPanels(part, rows: rows, tokens: tokens, input: input ?? UnsafeRawPointer(packed), scratch: own, gate)
+      } else {
+        multiplyRows(part, rows: rows, tokens: tokens, scratch: own)
+      }
     }
   }
   /// Rows that a thread takes at a time at most: a block of the kernels that unpack most, or some of the others'.
   private static let runRows = 256
 
-  private func multiply(
-    _ part: ProductPart, rows: Range<Int>, tokens: Int, scratch: UnsafeMutablePointer<Float>, gate: PreparedMatrix?
+  private func multiplyPanels(
+    _ part: ProductPart, rows: Range<Int>, tokens: Int, input: UnsafeRawPointer,
+    scratch: UnsafeMutablePointer<Float>, _ gate: Gate?
   ) {
     let matrix = part.matrix
-    if part.isInterleaved {
-      let job = ck_panel_job(
-        type: matrix.type, panels: nil, input: packed, tokens: Int64(tokens),
-        columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: scratch, gate: nil)
-      let usesTiles = part.manyInput(kernels, tokens: tokens) == CK_INPUT_TILES
-      let kernel = usesTiles ? kernels.row.pointee.panel_tiles : kernels.row.pointee.panel_gemm
-      run(kernel, job, over: rows, of: part, gate: gate)
-    } else {
-      let words = part.manyInput(kernels, tokens: tokens) == CK_INPUT_WORDS ? UnsafeRawPointer(packed) : nil
-      var job = ck_gemm(
-        weights: matrix.address, row_bytes: matrix.rowBytes, decode: ck_decoder_of(kernels.row, matrix.type),
-        packed: words == nil ? packed : nil, words: words?.assumingMemoryBound(to: Int32.self),
-        tokens: Int64(tokens), columns: Int64(matrix.columns), y: part.output,
-        y_stride: Int64(matrix.rows), scratch: scratch, block_elements: ck_block_elements(matrix.type),
-        block_bytes: ck_block_bytes(matrix.type), is_interleaved: 0, panel_type: matrix.type)
-      kernels.row.pointee.gemm(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
-    }
+    let job = ck_panel_job(
+      type: matrix.type, panels: nil, input: input, tokens: Int64(tokens), columns: Int64(matrix.columns),
+      y: part.output, y_stride: Int64(matrix.rows), scratch: scratch, adds: part.adds ? 1 : 0, gate: nil, gated: nil)
+    let usesTiles = part.manyInput(kernels, tokens: tokens) == CK_INPUT_TILES
+    let kernel = usesTiles ? kernels.row.pointee.panel_tiles : kernels.row.pointee.panel_gemm
+    run(kernel, job, over: rows, of: part, gate: gate)
+  }
+
+  private func multiplyRows(
+    _ part: ProductPart, rows: Range<Int>, tokens: Int, scratch: UnsafeMutablePointer<Float>
+  ) {
+    let matrix = part.matrix
+    let words = part.manyInput(kernels, tokens: tokens) == CK_INPUT_WORDS ? UnsafeRawPointer(packed) : nil
+    var job = ck_gemm(
+      weights: matrix.address, row_bytes: matrix.rowBytes, decode: ck_decoder_of(kernels.row, matrix.type),
+      packed: words == nil ? packed : nil, words: words?.assumingMemoryBound(to: Int32.self),
+      tokens: Int64(tokens), columns: Int64(matrix.columns), y: part.output,
+      y_stride: Int64(matrix.rows), scratch: scratch, block_elements: ck_block_elements(matrix.type),
+      block_bytes: ck_block_bytes(matrix.type), is_interleaved: 0, panel_type: matrix.type)
+    kernels.row.pointee.gemm(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
   }
 
   private func multiply(

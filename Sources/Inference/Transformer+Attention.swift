@@ -6,10 +6,12 @@ internal import LanguageModel
 
 extension Transformer {
   // y = O · attention(rope(norm(Q · x)), rope(norm(K · x)), V · x)
+  /// - Parameter stream: where the outputs may be added in place of `y`, if the last product can.
+  /// - Returns: whether it did.
   func attend(
     _ attention: PreparedAttention, to x: UnsafePointer<Float>, _ batch: Batch, layer: Int,
-    into y: UnsafeMutablePointer<Float>
-  ) {
+    into y: UnsafeMutablePointer<Float>, orAddingTo stream: UnsafeMutablePointer<Float>?
+  ) -> Bool {
     let queries = buffers.floats(.queries)  // (t, h, w)
     let keys = buffers.floats(.newKeys)  // (t, g, w)
     let values = buffers.floats(.newValues)  // (t, g, w)
@@ -33,8 +35,8 @@ extension Transformer {
       scale: Float(scale), cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks, slopes: slopes
     ).run(batch, on: products.pool)
     clock?.lap(.attention)
-    apply(attention.output, to: mixed, tokens: batch.rows, into: y)
-    clock?.lap(.attentionOutput)
+    defer { clock?.lap(.attentionOutput) }
+    return apply(attention.output, to: mixed, tokens: batch.rows, into: y, orAddingTo: stream)
   }
 
   /// Adds biases, normalises and rotates queries and keys, and stores the new key and value of one token.

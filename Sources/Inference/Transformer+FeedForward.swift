@@ -4,45 +4,54 @@ internal import CostModel
 internal import LanguageModel
 
 extension Transformer {
+  /// - Parameter stream: where the outputs may be added in place of `y`, if the part can.
+  /// - Returns: whether it did.
   func feedForward(
-    _ part: PreparedFeedForward, _ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>
-  ) {
+    _ part: PreparedFeedForward, _ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>,
+    orAddingTo stream: UnsafeMutablePointer<Float>?
+  ) -> Bool {
     switch part {
-    case .dense(let network): apply(network, to: x, tokens: tokens, into: y)
-    case .experts(let experts): apply(experts, to: x, tokens: tokens, into: y)
+    case .dense(let network): return apply(network, to: x, tokens: tokens, into: y, orAddingTo: stream)
+    case .experts(let experts):
+      apply(experts, to: x, tokens: tokens, into: y)
+      return false
     }
   }
 
   // y = down · (activation(gate · x) ⊙ (up · x)), or down · activation(up · x)
+  @discardableResult
   func apply(
-    _ network: PreparedNetwork, to x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>
-  ) {
+    _ network: PreparedNetwork, to x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>,
+    orAddingTo stream: UnsafeMutablePointer<Float>? = nil
+  ) -> Bool {
+    defer { clock?.lap(.down) }
     let gate = buffers.floats(.gate)  // (t, f)
-    let up = buffers.floats(.up)  // (t, f)
-    if multiplyGated(x, tokens: tokens, by: network, into: gate) {
+    if let tiles = multiplyGated(x, tokens: tokens, by: network, in: gate) {
       clock?.lap(.gateUp)
-    } else {
-      if let gating = network.gate {
-        multiply(x, tokens: tokens, by: [gating, network.up], into: [gate, up])
-      } else {
-        multiply(x, tokens: tokens, by: [network.up], into: [gate])
-      }
-      clock?.lap(.gateUp)
-      activate(network, gate: gate, up: up, tokens: tokens)
+      products.multiplyTiles(
+        tiles, tokens: tokens, by: network.down.matrix, into: stream ?? y, adds: stream != nil)
+      return stream != nil
     }
-    apply(network.down, to: gate, tokens: tokens, into: y)
-    clock?.lap(.down)
+    let up = buffers.floats(.up)  // (t, f)
+    if let gating = network.gate {
+      multiply(x, tokens: tokens, by: [gating, network.up], into: [gate, up])
+    } else {
+      multiply(x, tokens: tokens, by: [network.up], into: [gate])
+    }
+    clock?.lap(.gateUp)
+    activate(network, gate: gate, up: up, tokens: tokens)
+    return apply(network.down, to: gate, tokens: tokens, into: y, orAddingTo: stream)
   }
 
-  /// Both products and SiLU in one, of whole matrices without biases; false where that cannot be.
+  /// Both products and SiLU in one, of whole matrices without biases; nil where that cannot be. Whoever watches inputs
+  /// wants those of `down` too, which are no floats here.
   private func multiplyGated(
-    _ x: UnsafePointer<Float>, tokens: Int, by network: PreparedNetwork, into y: UnsafeMutablePointer<Float>
-  ) -> Bool {
-    guard let gate = network.gate, rules.activation == .silu, gate.isPlain, network.up.isPlain else { return false }
-    let (gates, ups) = (gate.matrix, network.up.matrix)
-    guard products.multiplyGated(x, tokens: tokens, gate: gates, up: ups, into: y) else { return false }
-    watcher?(x, tokens, [gates, ups])
-    return true
+    _ x: UnsafePointer<Float>, tokens: Int, by network: PreparedNetwork, in room: UnsafeMutablePointer<Float>
+  ) -> UnsafeRawPointer? {
+    guard let gate = network.gate, rules.activation == .silu, watcher == nil else { return nil }
+    guard [gate, network.up, network.down].allSatisfy(\.isPlain) else { return nil }
+    return products.multiplyGated(
+      x, tokens: tokens, gate: gate.matrix, up: network.up.matrix, down: network.down.matrix, in: room)
   }
 
   /// Biases and activation, into `gate`.

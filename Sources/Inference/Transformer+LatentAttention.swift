@@ -10,8 +10,8 @@ internal import LanguageModel
 extension Transformer {
   func attend(
     _ latent: PreparedLatentAttention, to x: UnsafePointer<Float>, _ batch: Batch, layer: Int,
-    into y: UnsafeMutablePointer<Float>
-  ) {
+    into y: UnsafeMutablePointer<Float>, orAddingTo stream: UnsafeMutablePointer<Float>?
+  ) -> Bool {
     let shape = latent.shape
     let cached = shape.keyValueRank + shape.ropeWidth
     project(latent, x, tokens: batch.rows)
@@ -34,8 +34,8 @@ extension Transformer {
     clock?.lap(.attention)
     expandValues(latent, tokens: batch.rows)
     clock?.lap(.latent)
-    apply(latent.output, to: buffers.floats(.mixed), tokens: batch.rows, into: y)
-    clock?.lap(.attentionOutput)
+    defer { clock?.lap(.attentionOutput) }
+    return apply(latent.output, to: buffers.floats(.mixed), tokens: batch.rows, into: y, orAddingTo: stream)
   }
 
   // queries (t, h, p + w) = Q · x, or Q · norm(Q' · x);  keys (t, c) = K · x

@@ -76,20 +76,27 @@ struct Transformer: @unchecked Sendable {
     let layer = model.layers[index]
     let part = buffers.floats(.projected)  // (t, d)
     let input = normed(x, by: layer.attentionNorm, tokens: batch.rows)  // (t, d)
-    switch layer.mixer {
-    case .attention(let attention): attend(attention, to: input, batch, layer: index, into: part)
-    case .latent(let latent): attend(latent, to: input, batch, layer: index, into: part)
-    }
-    if rules.residual == .parallel {
-      let own = layer.feedForwardNorm.map { normed(x, by: $0, tokens: batch.rows) }
-      add(part, after: layer.attentionPostNorm, tokens: batch.rows, to: x)
-      feedForward(layer.feedForward, own ?? input, tokens: batch.rows, into: part)
-    } else {
-      add(part, after: layer.attentionPostNorm, tokens: batch.rows, to: x)
-      let own = normed(x, by: layer.feedForwardNorm, tokens: batch.rows)
-      feedForward(layer.feedForward, own, tokens: batch.rows, into: part)
-    }
-    add(part, after: layer.feedForwardPostNorm, tokens: batch.rows, to: x)
+    let (first, second) = (stream(x, after: layer.attentionPostNorm), stream(x, after: layer.feedForwardPostNorm))
+    let isAdded =
+      switch layer.mixer {
+      case .attention(let attention):
+        attend(attention, to: input, batch, layer: index, into: part, orAddingTo: first)
+      case .latent(let latent): attend(latent, to: input, batch, layer: index, into: part, orAddingTo: first)
+      }
+    let isParallel = rules.residual == .parallel
+    let parallel = isParallel ? layer.feedForwardNorm.map { normed(x, by: $0, tokens: batch.rows) } ?? input : nil
+    if !isAdded { add(part, after: layer.attentionPostNorm, tokens: batch.rows, to: x) }
+    let own = parallel ?? normed(x, by: layer.feedForwardNorm, tokens: batch.rows)
+    let isAlsoAdded = feedForward(layer.feedForward, own, tokens: batch.rows, into: part, orAddingTo: second)
+    if !isAlsoAdded { add(part, after: layer.feedForwardPostNorm, tokens: batch.rows, to: x) }
+  }
+
+  /// The residual stream, where the last product of a part may add to it: not where its outputs are scaled or
+  /// normalised first, nor while the other part still reads it.
+  private func stream(
+    _ x: UnsafeMutablePointer<Float>, after norm: PreparedNorm?
+  ) -> UnsafeMutablePointer<Float>? {
+    norm == nil && rules.residualScale == 1 && rules.residual == .sequential ? x : nil
   }
 
   /// The logits (rows, vocabulary) of some rows of the last pass, at most as many as the plan has room for.
@@ -190,5 +197,20 @@ struct Transformer: @unchecked Sendable {
     guard let bias = linear.bias else { return }
     let width = linear.matrix.rows
     for row in 0..<tokens { kernels.pointee.add(bias, y + row * width, Int64(width)) }
+  }
+
+  /// The same, or `stream` += x · Wᵀ where there is one and the product can add.
+  ///
+  /// - Returns: whether it did.
+  func apply(
+    _ linear: PreparedLinear, to x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>,
+    orAddingTo stream: UnsafeMutablePointer<Float>?
+  ) -> Bool {
+    if let stream, linear.isPlain, products.multiply(x, tokens: tokens, by: linear.matrix, addingTo: stream) {
+      watcher?(x, tokens, [linear.matrix])
+      return true
+    }
+    apply(linear, to: x, tokens: tokens, into: y)
+    return false
   }
 }

@@ -44,7 +44,7 @@ import Testing
           y.withUnsafeMutableBufferPointer { y in
             var job = ck_panel_job(
               type: type, panels: panels.baseAddress, input: records.baseAddress, tokens: 1, columns: Int64(columns),
-              y: y.baseAddress, y_stride: Int64(rows), scratch: nil, gate: nil)
+              y: y.baseAddress, y_stride: Int64(rows), scratch: nil, adds: 0, gate: nil, gated: nil)
             kernels.row.pointee.panel_matvec(&job, 16, 48)
           }
         }

@@ -298,7 +298,7 @@ private struct PanelMatrix {
       y.withUnsafeMutableBufferPointer { y in
         var job = ck_panel_job(
           type: type, panels: panels.baseAddress, input: input, tokens: Int64(tokens), columns: Int64(columns),
-          y: y.baseAddress, y_stride: Int64(stride), scratch: scratch, gate: nil)
+          y: y.baseAddress, y_stride: Int64(stride), scratch: scratch, adds: 0, gate: nil, gated: nil)
         let multiply =
           switch product {
           case .one: kernels.row.pointee.panel_matvec

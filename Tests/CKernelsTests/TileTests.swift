@@ -133,28 +133,54 @@ struct TileTests {
     try check(tiles, 2, tokens: 530, columns: 32, rows: 16..<32)
   }
 
-  @Test(arguments: [(1, 16), (40, 48), (64, 176), (530, 32)])
-  func `gated sums are those of the rows times the SiLU of those of their gates`(tokens: Int, rows: Int) throws {
+  @Test(arguments: [(1, 32), (40, 96), (64, 192), (530, 32)])
+  func `gated sums are tiles of the rows' times the SiLU of those of their gates`(tokens: Int, rows: Int) throws {
     let row = try #require(tileRow).row
     let gate = TileMatrix(type: 8, rows: rows, columns: 544)
     let up = TileMatrix(type: 8, rows: rows, columns: 544, seed: 1)
     // Gates from deep in SiLU's flat side to far in its straight one.
     let input = TileInput(vector(tokens * 544, seed: 3).map { $0 * 8 }, tokens: tokens, columns: 544, row: row)
-    func sums(_ body: (inout [Float]) -> Void) -> [Float] {
+    func sums(_ matrix: TileMatrix) -> [Float] {
       var y = [Float](repeating: 777, count: tokens * rows)
-      body(&y)
+      matrix.multiply(row, input, into: &y, stride: rows, rows: 0..<rows)
       return y
     }
-    let gates = sums { gate.multiply(row, input, into: &$0, stride: rows, rows: 0..<rows) }
-    let plain = sums { up.multiply(row, input, into: &$0, stride: rows, rows: 0..<rows) }
-    let gated = sums { up.multiply(row, input, into: &$0, stride: rows, rows: 0..<rows, gate: gate) }
-    #expect(gates.contains { $0 < -60 } && gates.contains { $0 > 60 })
-    for index in gated.indices {
-      let (g, u) = (Double(gates[index]), Double(plain[index]))
-      let exact = g / (1 + exp(-g)) * u
-      // The power's error is the exponent's rounding, 2⁻²⁴ of up to 64 log₂ e; below e^-44 it is taken for zero.
-      #expect(abs(Double(gated[index]) - exact) <= abs(exact) * 0x1p-17 + abs(g * u) * 0x1p-63)
+    let (gates, plain) = (sums(gate), sums(up))
+    let gated = TileInput(tokens: tokens, columns: rows)
+    var y = [Float](repeating: 777, count: tokens * rows)
+    // A single panel is half of a tile's columns.
+    for own in [0..<rows - 16, rows - 16..<rows] {
+      up.multiply(row, input, into: &y, stride: rows, rows: own, gate: gate, gated: gated)
     }
+    #expect(y.allSatisfy { $0 == 777 })
+    #expect(gates.contains { $0 < -60 } && gates.contains { $0 > 60 })
+    for token in 0..<tokens {
+      for k in 0..<rows {
+        let (g, u) = (Double(gates[token * rows + k]), Double(plain[token * rows + k]))
+        let exact = g / (1 + exp(-g)) * u
+        // The power's error is the exponent's rounding, 2⁻²⁴ of up to 64 log₂ e; below e^-44 it is taken for zero. Then
+        // half a step of a 16-bit float.
+        let bound = abs(exact) * 0x1p-17 + abs(g * u) * 0x1p-63
+        #expect(abs(Double(gated.value(token, k)) - exact) <= bound + (abs(exact) + bound) * 0x1p-8)
+      }
+    }
+    for token in tokens..<(tokens + 15) / 16 * 16 {
+      for k in 0..<rows { #expect(gated.value(token, k) == 0) }
+    }
+  }
+
+  @Test(arguments: [(1, 16), (40, 48), (64, 176), (530, 32)])
+  func `sums that are added are those of the rows and what was there, rounded once more`(
+    tokens: Int, rows: Int
+  ) throws {
+    let row = try #require(tileRow).row
+    let matrix = TileMatrix(type: 8, rows: rows, columns: 544)
+    let input = TileInput(vector(tokens * 544, seed: 3), tokens: tokens, columns: 544, row: row)
+    let before = vector(tokens * rows, seed: 5)
+    var (plain, added) = (before, before)
+    matrix.multiply(row, input, into: &plain, stride: rows, rows: 0..<rows)
+    matrix.multiply(row, input, into: &added, stride: rows, rows: 0..<rows, adds: true)
+    for index in added.indices { #expect(added[index] == plain[index] + before[index]) }
   }
 
   @Test func `the ceiling counts the multiply-adds of its instructions`() throws {
@@ -194,10 +220,16 @@ private final class TileInput {
   let words: UnsafeMutableBufferPointer<UInt16>
   private let columns: Int
 
-  init(_ x: [Float], tokens: Int, columns: Int, row: UnsafePointer<ck_kernels>) {
+  /// Room alone.
+  init(tokens: Int, columns: Int) {
     self.columns = columns
-    words = .allocate(capacity: ck_tile_bytes(Int64(tokens), Int64(columns)) / 2)
+    let bytes = ck_tile_bytes(Int64(tokens), Int64(columns))
+    words = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 64).bindMemory(to: UInt16.self)
     words.initialize(repeating: 0x7FC1)
+  }
+
+  convenience init(_ x: [Float], tokens: Int, columns: Int, row: UnsafePointer<ck_kernels>) {
+    self.init(tokens: tokens, columns: columns)
     x.withUnsafeBufferPointer { x in
       for first in stride(from: 0, to: tokens, by: 16) {
         row.pointee.make_tiles(
@@ -251,7 +283,7 @@ private struct TileMatrix {
 
   func multiply(
     _ row: UnsafePointer<ck_kernels>, _ input: TileInput, into y: inout [Float], stride: Int, rows: Range<Int>,
-    gate: TileMatrix? = nil
+    adds: Bool = false, gate: TileMatrix? = nil, gated: TileInput? = nil
   ) {
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: ck_gemm_scratch_bytes(row), alignment: 64)
     defer { scratch.deallocate() }
@@ -262,7 +294,7 @@ private struct TileMatrix {
           var job = ck_panel_job(
             type: type, panels: panels.baseAddress, input: input.words.baseAddress, tokens: Int64(tokens),
             columns: Int64(columns), y: y.baseAddress, y_stride: Int64(stride), scratch: scratch,
-            gate: gate == nil ? nil : gates.baseAddress)
+            adds: adds ? 1 : 0, gate: gate == nil ? nil : gates.baseAddress, gated: gated?.words.baseAddress)
           row.pointee.panel_tiles(&job, Int64(rows.lowerBound), Int64(rows.upperBound))
         }
       }

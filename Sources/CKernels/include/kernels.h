@@ -122,7 +122,10 @@ typedef struct {
   float *y;
   int64_t y_stride;    // floats between tokens
   void *scratch;       // gemm_scratch_bytes bytes, 64-byte aligned; only for many tokens
-  const void *gate;    // panels like these, of which y becomes silu(gate · x) · y; null for none; only panel_tiles takes it
+  // Only panel_tiles takes these, and one of them at most:
+  int adds;            // whether products are added to what y holds
+  const void *gate;    // panels like these, whose products give silu(gate · x) · y; null for none
+  uint16_t *gated;     // where those go, in place of y: tiles that a product of y_stride columns reads, 64-byte aligned
 } ck_panel_job;
 
 typedef struct {
