@@ -6,9 +6,9 @@
 #include "half.h"
 #include "include/block_formats.h"
 
-static const float levels_iq2[3] = {8, 25, 43};
-static const float levels_iq3_s[8] = {1, 3, 5, 7, 9, 11, 13, 15};
-static const float levels_iq3_xxs[8] = {4, 12, 20, 28, 36, 44, 52, 62};
+const int8_t levels_iq2[4] = {8, 25, 43, 0}; // no code is 3
+const int8_t levels_iq3_s[8] = {1, 3, 5, 7, 9, 11, 13, 15};
+const int8_t levels_iq3_xxs[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 
 static uint32_t word_at(const uint16_t *halves, int index) {
   return (uint32_t)halves[2 * index] | (uint32_t)halves[2 * index + 1] << 16;
@@ -38,7 +38,7 @@ static float with_sign(float value, uint8_t signs, int i) {
 
 static void decode_eight(uint16_t entry, uint8_t signs, float scale, float *out) {
   for (int i = 0; i < 8; i++) {
-    float value = scale * levels_iq2[entry >> (2 * i) & 3];
+    float value = scale * (float)levels_iq2[entry >> (2 * i) & 3];
     out[i] = with_sign(value, signs, i);
   }
 }
@@ -93,7 +93,7 @@ void decode_iq3_xxs(const void *blocks, float *out, int64_t elements) {
         uint8_t signs = even_signs(word >> (7 * k) & 127);
         for (int i = 0; i < 8; i++) {
           uint16_t entry = codebook_iq3_xxs[block->codes[group * 8 + k * 2 + i / 4]];
-          float value = group_scale * levels_iq3_xxs[entry >> (i % 4 * 3) & 7];
+          float value = group_scale * (float)levels_iq3_xxs[entry >> (i % 4 * 3) & 7];
           out[i] = with_sign(value, signs, i);
         }
       }
@@ -111,7 +111,7 @@ void decode_iq3_s(const void *blocks, float *out, int64_t elements) {
       int high = block->high_bits[group] >> (k % 4 * 2);
       for (int i = 0; i < 8; i++) {
         uint16_t entry = codebook_iq3_s[block->codes[k * 2 + i / 4] | (high >> (i / 4) & 1) << 8];
-        float value = group_scale * levels_iq3_s[entry >> (i % 4 * 3) & 7];
+        float value = group_scale * (float)levels_iq3_s[entry >> (i % 4 * 3) & 7];
         out[i] = with_sign(value, block->signs[k], i);
       }
     }

@@ -14,6 +14,7 @@
 #include "panel_words_avx512.h"
 #include "panel_formats.h"
 #include "panel_groups.h"
+#include "panel_codebooks.h"
 
 // Sums of eight tokens, their dots and a group's codes fill the registers; floats have four sums a token.
 enum { MOST_TOKENS = 8, MOST_FLOAT_TOKENS = 4, PREFETCH_BYTES = 8192 };
@@ -153,32 +154,13 @@ static inline __attribute__((always_inline)) void multiply_floats(
   return multiply_floats(type, job, begin, end, MOST_FLOAT_TOKENS);
 
 // And each format.
+#define FEW(type, format) case type: COUNTS(&format)
 void panel_few_avx512(const ck_panel_job *job, int64_t begin, int64_t end) {
   switch (job->type) {
     case CK_F32: FLOAT_COUNTS(CK_F32)
     case CK_F16: FLOAT_COUNTS(CK_F16)
     case CK_BF16: FLOAT_COUNTS(CK_BF16)
-    case CK_Q8_0: COUNTS(&panel_q8_0)
-    case CK_Q4_0: COUNTS(&panel_q4_0)
-    case CK_Q4_1: COUNTS(&panel_q4_1)
-    case CK_Q5_0: COUNTS(&panel_q5_0)
-    case CK_Q5_1: COUNTS(&panel_q5_1)
-    case CK_IQ4_NL: COUNTS(&panel_iq4_nl)
-    case CK_MXFP4: COUNTS(&panel_mxfp4)
-    case CK_Q2_K: COUNTS(&panel_q2_k)
-    case CK_Q3_K: COUNTS(&panel_q3_k)
-    case CK_Q4_K: COUNTS(&panel_q4_k)
-    case CK_Q5_K: COUNTS(&panel_q5_k)
-    case CK_Q6_K: COUNTS(&panel_q6_k)
-    case CK_IQ4_XS: COUNTS(&panel_iq4_xs)
-    case CK_INT4_G32: COUNTS(&panel_int4_g32)
-    case CK_INT4_G64: COUNTS(&panel_int4_g64)
-    case CK_INT4_G128: COUNTS(&panel_int4_g128)
-    case CK_UINT8_G32: COUNTS(&panel_uint8_g32)
-    case CK_UINT8_G128: COUNTS(&panel_uint8_g128)
-    case CK_INT8_G128: COUNTS(&panel_int8_g128)
-    case CK_NF4: COUNTS(&panel_nf4)
-    case CK_FP4: COUNTS(&panel_fp4)
+    EACH_PANEL_FORMAT(FEW)
   }
 }
 

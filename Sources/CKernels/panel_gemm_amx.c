@@ -17,6 +17,7 @@
 #include "panel_words_avx512.h"
 #include "panel_formats.h"
 #include "panel_groups.h"
+#include "panel_codebooks.h"
 #include "panel_fp8.h"
 #include "exp_avx512.h"
 
@@ -92,31 +93,12 @@ static void unpack_fp8(const uint8_t *block, int64_t steps, uint8_t *tile) {
   }
 }
 
+#define UNPACK(type, format) case type: return unpack(&format, block, steps, tile);
 static void unpack_panel(int type, const uint8_t *block, int64_t steps, uint8_t *tile) {
   switch (type) {
     case CK_F16: case CK_BF16: return unpack_halves(type, block, steps, tile);
     case CK_FP8: return unpack_fp8(block, steps, tile);
-    case CK_Q8_0: return unpack(&panel_q8_0, block, steps, tile);
-    case CK_Q4_0: return unpack(&panel_q4_0, block, steps, tile);
-    case CK_Q4_1: return unpack(&panel_q4_1, block, steps, tile);
-    case CK_Q5_0: return unpack(&panel_q5_0, block, steps, tile);
-    case CK_Q5_1: return unpack(&panel_q5_1, block, steps, tile);
-    case CK_IQ4_NL: return unpack(&panel_iq4_nl, block, steps, tile);
-    case CK_MXFP4: return unpack(&panel_mxfp4, block, steps, tile);
-    case CK_Q2_K: return unpack(&panel_q2_k, block, steps, tile);
-    case CK_Q3_K: return unpack(&panel_q3_k, block, steps, tile);
-    case CK_Q4_K: return unpack(&panel_q4_k, block, steps, tile);
-    case CK_Q5_K: return unpack(&panel_q5_k, block, steps, tile);
-    case CK_Q6_K: return unpack(&panel_q6_k, block, steps, tile);
-    case CK_IQ4_XS: return unpack(&panel_iq4_xs, block, steps, tile);
-    case CK_INT4_G32: return unpack(&panel_int4_g32, block, steps, tile);
-    case CK_INT4_G64: return unpack(&panel_int4_g64, block, steps, tile);
-    case CK_INT4_G128: return unpack(&panel_int4_g128, block, steps, tile);
-    case CK_UINT8_G32: return unpack(&panel_uint8_g32, block, steps, tile);
-    case CK_UINT8_G128: return unpack(&panel_uint8_g128, block, steps, tile);
-    case CK_INT8_G128: return unpack(&panel_int8_g128, block, steps, tile);
-    case CK_NF4: return unpack(&panel_nf4, block, steps, tile);
-    case CK_FP4: return unpack(&panel_fp4, block, steps, tile);
+    EACH_PANEL_FORMAT(UNPACK)
   }
 }
 

@@ -9,6 +9,7 @@
 #include "panel_words_avx2.h"
 #include "panel_formats.h"
 #include "panel_groups.h"
+#include "panel_codebooks.h"
 #include "panel_dots_avx2.h"
 
 enum { PANELS = 4, CHUNK = 256, TOKENS = 6, AT_ONCE = 3, MOST_SCALES = CHUNK / 16 };
@@ -137,29 +138,10 @@ static void multiply_floats(const ck_panel_job *job, int64_t begin, int64_t end)
   gemm_avx2(&gemm, begin, end);
 }
 
+#define PRODUCT(type, format) case type: return multiply_rows(&format, job, begin, end);
 void panel_gemm_avx2(const ck_panel_job *job, int64_t begin, int64_t end) {
   switch (job->type) {
-    case CK_Q8_0: return multiply_rows(&panel_q8_0, job, begin, end);
-    case CK_Q4_0: return multiply_rows(&panel_q4_0, job, begin, end);
-    case CK_Q4_1: return multiply_rows(&panel_q4_1, job, begin, end);
-    case CK_Q5_0: return multiply_rows(&panel_q5_0, job, begin, end);
-    case CK_Q5_1: return multiply_rows(&panel_q5_1, job, begin, end);
-    case CK_IQ4_NL: return multiply_rows(&panel_iq4_nl, job, begin, end);
-    case CK_MXFP4: return multiply_rows(&panel_mxfp4, job, begin, end);
-    case CK_Q2_K: return multiply_rows(&panel_q2_k, job, begin, end);
-    case CK_Q3_K: return multiply_rows(&panel_q3_k, job, begin, end);
-    case CK_Q4_K: return multiply_rows(&panel_q4_k, job, begin, end);
-    case CK_Q5_K: return multiply_rows(&panel_q5_k, job, begin, end);
-    case CK_Q6_K: return multiply_rows(&panel_q6_k, job, begin, end);
-    case CK_IQ4_XS: return multiply_rows(&panel_iq4_xs, job, begin, end);
-    case CK_INT4_G32: return multiply_rows(&panel_int4_g32, job, begin, end);
-    case CK_INT4_G64: return multiply_rows(&panel_int4_g64, job, begin, end);
-    case CK_INT4_G128: return multiply_rows(&panel_int4_g128, job, begin, end);
-    case CK_UINT8_G32: return multiply_rows(&panel_uint8_g32, job, begin, end);
-    case CK_UINT8_G128: return multiply_rows(&panel_uint8_g128, job, begin, end);
-    case CK_INT8_G128: return multiply_rows(&panel_int8_g128, job, begin, end);
-    case CK_NF4: return multiply_rows(&panel_nf4, job, begin, end);
-    case CK_FP4: return multiply_rows(&panel_fp4, job, begin, end);
+    EACH_PANEL_FORMAT(PRODUCT)
     default: return multiply_floats(job, begin, end);
   }
 }

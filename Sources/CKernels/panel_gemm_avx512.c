@@ -128,8 +128,10 @@ static void multiply_tile(const ck_panel_job *job, const panel_tile *tile, const
     case CK_Q2_K: return multiply_wide(tile, records, ahead, 256, 2, sums);
     case CK_Q3_K: return multiply_wide(tile, records, ahead, 256, 0, sums);
     case CK_Q4_K: case CK_Q5_K: return multiply_wide(tile, records, ahead, 32, 1, sums);
-    case CK_Q6_K: return multiply_wide(tile, records, ahead, 16, 0, sums);
-    case CK_IQ4_XS: return multiply_wide(tile, records, ahead, 32, 0, sums);
+    case CK_Q6_K: case CK_IQ2_XS: case CK_IQ2_S: case CK_IQ1_M:
+      return multiply_wide(tile, records, ahead, 16, 0, sums);
+    case CK_IQ4_XS: case CK_IQ2_XXS: case CK_IQ3_XXS: case CK_IQ3_S: case CK_IQ1_S: case CK_TQ1_0: case CK_TQ2_0:
+      return multiply_wide(tile, records, ahead, 32, 0, sums);
     default: return multiply(tile, records, groups, ahead, 0, sums);
   }
 }

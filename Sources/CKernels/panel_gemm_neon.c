@@ -7,6 +7,7 @@
 #include "rows_neon.h"
 #include "panel_formats.h"
 #include "panel_groups.h"
+#include "panel_codebooks.h"
 
 enum { PANELS = 4, CHUNK = 256, TOKENS = NEON_GROUP, MOST_SCALES = CHUNK / 16 };
 
@@ -94,29 +95,10 @@ CK_INLINE void unpack(const panel_format *format, const uint8_t *block, int64_t 
   }
 }
 
+#define UNPACK(type, format) case type: return unpack(&format, block, groups, tile);
 static void unpack_panel(int type, const uint8_t *block, int64_t groups, panel_tile *tile) {
   switch (type) {
-    case CK_Q8_0: return unpack(&panel_q8_0, block, groups, tile);
-    case CK_Q4_0: return unpack(&panel_q4_0, block, groups, tile);
-    case CK_Q4_1: return unpack(&panel_q4_1, block, groups, tile);
-    case CK_Q5_0: return unpack(&panel_q5_0, block, groups, tile);
-    case CK_Q5_1: return unpack(&panel_q5_1, block, groups, tile);
-    case CK_IQ4_NL: return unpack(&panel_iq4_nl, block, groups, tile);
-    case CK_MXFP4: return unpack(&panel_mxfp4, block, groups, tile);
-    case CK_Q2_K: return unpack(&panel_q2_k, block, groups, tile);
-    case CK_Q3_K: return unpack(&panel_q3_k, block, groups, tile);
-    case CK_Q4_K: return unpack(&panel_q4_k, block, groups, tile);
-    case CK_Q5_K: return unpack(&panel_q5_k, block, groups, tile);
-    case CK_Q6_K: return unpack(&panel_q6_k, block, groups, tile);
-    case CK_IQ4_XS: return unpack(&panel_iq4_xs, block, groups, tile);
-    case CK_INT4_G32: return unpack(&panel_int4_g32, block, groups, tile);
-    case CK_INT4_G64: return unpack(&panel_int4_g64, block, groups, tile);
-    case CK_INT4_G128: return unpack(&panel_int4_g128, block, groups, tile);
-    case CK_UINT8_G32: return unpack(&panel_uint8_g32, block, groups, tile);
-    case CK_UINT8_G128: return unpack(&panel_uint8_g128, block, groups, tile);
-    case CK_INT8_G128: return unpack(&panel_int8_g128, block, groups, tile);
-    case CK_NF4: return unpack(&panel_nf4, block, groups, tile);
-    case CK_FP4: return unpack(&panel_fp4, block, groups, tile);
+    EACH_PANEL_FORMAT(UNPACK)
   }
 }
 

@@ -8,6 +8,7 @@
 #include "rows_neon.h"
 #include "panel_formats.h"
 #include "panel_groups.h"
+#include "panel_codebooks.h"
 #include "panel_fp8.h"
 #include "panel_sparse.h"
 
@@ -74,33 +75,14 @@ CK_INLINE void multiply_floats(int type, const ck_panel_job *job, int64_t begin,
   }
 }
 
-// One line per format: each is a loop of its own.
+// Each format is a loop of its own.
+#define PRODUCT(type, format) case type: return multiply(dot, &format, job, begin, end);
 CK_INLINE void multiply_panels(quad_dot dot, const ck_panel_job *job, int64_t begin, int64_t end) {
   switch (job->type) {
     case CK_F32: return multiply_floats(CK_F32, job, begin, end);
     case CK_F16: return multiply_floats(CK_F16, job, begin, end);
     case CK_BF16: return multiply_floats(CK_BF16, job, begin, end);
-    case CK_Q8_0: return multiply(dot, &panel_q8_0, job, begin, end);
-    case CK_Q4_0: return multiply(dot, &panel_q4_0, job, begin, end);
-    case CK_Q4_1: return multiply(dot, &panel_q4_1, job, begin, end);
-    case CK_Q5_0: return multiply(dot, &panel_q5_0, job, begin, end);
-    case CK_Q5_1: return multiply(dot, &panel_q5_1, job, begin, end);
-    case CK_IQ4_NL: return multiply(dot, &panel_iq4_nl, job, begin, end);
-    case CK_MXFP4: return multiply(dot, &panel_mxfp4, job, begin, end);
-    case CK_Q2_K: return multiply(dot, &panel_q2_k, job, begin, end);
-    case CK_Q3_K: return multiply(dot, &panel_q3_k, job, begin, end);
-    case CK_Q4_K: return multiply(dot, &panel_q4_k, job, begin, end);
-    case CK_Q5_K: return multiply(dot, &panel_q5_k, job, begin, end);
-    case CK_Q6_K: return multiply(dot, &panel_q6_k, job, begin, end);
-    case CK_IQ4_XS: return multiply(dot, &panel_iq4_xs, job, begin, end);
-    case CK_INT4_G32: return multiply(dot, &panel_int4_g32, job, begin, end);
-    case CK_INT4_G64: return multiply(dot, &panel_int4_g64, job, begin, end);
-    case CK_INT4_G128: return multiply(dot, &panel_int4_g128, job, begin, end);
-    case CK_UINT8_G32: return multiply(dot, &panel_uint8_g32, job, begin, end);
-    case CK_UINT8_G128: return multiply(dot, &panel_uint8_g128, job, begin, end);
-    case CK_INT8_G128: return multiply(dot, &panel_int8_g128, job, begin, end);
-    case CK_NF4: return multiply(dot, &panel_nf4, job, begin, end);
-    case CK_FP4: return multiply(dot, &panel_fp4, job, begin, end);
+    EACH_PANEL_FORMAT(PRODUCT)
     case CK_FP8: return multiply_fp8(job, begin, end);
     case CK_SPARSE_2_4: return multiply_sparse(2, job, begin, end);
     case CK_SPARSE_4_8: return multiply_sparse(3, job, begin, end);

@@ -4,6 +4,7 @@
 #define ANPROBE_PANEL_TILE_AVX512_H
 #include "panel_folded_avx512.h"
 #include "panel_groups.h"
+#include "panel_codebooks.h"
 
 enum { TILE_ROWS = 32, TILES = 4, CHUNK = 256, TOKENS = 6, MOST_SCALES = CHUNK / 16 };
 
@@ -36,29 +37,12 @@ static inline __attribute__((always_inline)) void unpack(
   }
 }
 
+#define UNPACK(type, format) case type: return unpack(&format, block, groups, side, tile);
 static void unpack_panel(int type, const uint8_t *block, int64_t groups, int side, panel_tile *tile) {
+  if (type == CK_Q2_K) return unpack(&panel_q2_k_folded, block, groups, side, tile);
+  if (type == CK_Q3_K) return unpack(&panel_q3_k_folded, block, groups, side, tile);
   switch (type) {
-    case CK_Q8_0: return unpack(&panel_q8_0, block, groups, side, tile);
-    case CK_Q4_0: return unpack(&panel_q4_0, block, groups, side, tile);
-    case CK_Q4_1: return unpack(&panel_q4_1, block, groups, side, tile);
-    case CK_Q5_0: return unpack(&panel_q5_0, block, groups, side, tile);
-    case CK_Q5_1: return unpack(&panel_q5_1, block, groups, side, tile);
-    case CK_IQ4_NL: return unpack(&panel_iq4_nl, block, groups, side, tile);
-    case CK_MXFP4: return unpack(&panel_mxfp4, block, groups, side, tile);
-    case CK_Q2_K: return unpack(&panel_q2_k_folded, block, groups, side, tile);
-    case CK_Q3_K: return unpack(&panel_q3_k_folded, block, groups, side, tile);
-    case CK_Q4_K: return unpack(&panel_q4_k, block, groups, side, tile);
-    case CK_Q5_K: return unpack(&panel_q5_k, block, groups, side, tile);
-    case CK_Q6_K: return unpack(&panel_q6_k, block, groups, side, tile);
-    case CK_IQ4_XS: return unpack(&panel_iq4_xs, block, groups, side, tile);
-    case CK_INT4_G32: return unpack(&panel_int4_g32, block, groups, side, tile);
-    case CK_INT4_G64: return unpack(&panel_int4_g64, block, groups, side, tile);
-    case CK_INT4_G128: return unpack(&panel_int4_g128, block, groups, side, tile);
-    case CK_UINT8_G32: return unpack(&panel_uint8_g32, block, groups, side, tile);
-    case CK_UINT8_G128: return unpack(&panel_uint8_g128, block, groups, side, tile);
-    case CK_INT8_G128: return unpack(&panel_int8_g128, block, groups, side, tile);
-    case CK_NF4: return unpack(&panel_nf4, block, groups, side, tile);
-    case CK_FP4: return unpack(&panel_fp4, block, groups, side, tile);
+    EACH_PANEL_FORMAT(UNPACK)
   }
 }
 

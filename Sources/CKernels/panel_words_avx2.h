@@ -51,17 +51,40 @@ static inline vec level_table(const int8_t levels[16]) {
   __m256i v = _mm256_broadcastsi128_si256(load_16((const uint8_t *)levels));
   return flipped_signs(pair(v, v));
 }
-// Adds `value` to byte i of each row where bit 4j + i of the row's word is set.
-static inline vec with_bits_of(vec v, vec bits, int j, int value) {
+// All bits of byte i of each row where bit 4j + i of the row's word is set.
+static inline vec bytes_of_bits(vec bits, int j) {
   __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi32(0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c));
   order = _mm256_add_epi32(order, _mm256_set1_epi32(j / 2 * 0x01010101));
   vec places = all_lanes(j % 2 ? (int)0x80402010 : 0x08040201);
   vec set = both(pair(_mm256_shuffle_epi8(bits.low, order), _mm256_shuffle_epi8(bits.high, order)), places);
-  set = pair(_mm256_cmpeq_epi8(set.low, places.low), _mm256_cmpeq_epi8(set.high, places.high));
-  return either(v, both(set, all_bytes(value)));
+  return pair(_mm256_cmpeq_epi8(set.low, places.low), _mm256_cmpeq_epi8(set.high, places.high));
+}
+// Adds `value` to byte i of each row where bit 4j + i of the row's word is set.
+static inline vec with_bits_of(vec v, vec bits, int j, int value) {
+  return either(v, both(bytes_of_bits(bits, j), all_bytes(value)));
+}
+static inline vec sum_of_bytes(vec a, vec b) {
+  return pair(_mm256_add_epi8(a.low, b.low), _mm256_add_epi8(a.high, b.high));
+}
+// 1 where a byte is n (at least 1) or more, else 0.
+static inline vec at_least(vec v, int n) {
+  __m256i below = _mm256_set1_epi8((char)(n - 1)), one = _mm256_set1_epi8(1);
+  return pair(_mm256_min_epu8(_mm256_subs_epu8(v.low, below), one), _mm256_min_epu8(_mm256_subs_epu8(v.high, below), one));
+}
+// Negates byte i of each row where bit 4j + i of the row's word is set: -v is v with all bits turned, plus 1.
+static inline vec negated_where(vec v, vec bits, int j) {
+  vec set = bytes_of_bits(bits, j);
+  return pair(_mm256_sub_epi8(_mm256_xor_si256(v.low, set.low), set.low),
+              _mm256_sub_epi8(_mm256_xor_si256(v.high, set.high), set.high));
 }
 
 // Lanes of 32 bits.
+// Of each row the word of a table, whose entries are one or two words.
+static inline vec gathered(const uint32_t *table, int words, vec index) {
+  const int *t = (const int *)table;
+  return words == 2 ? pair(_mm256_i32gather_epi32(t, index.low, 8), _mm256_i32gather_epi32(t, index.high, 8))
+                    : pair(_mm256_i32gather_epi32(t, index.low, 4), _mm256_i32gather_epi32(t, index.high, 4));
+}
 static inline vec lane_shifted(vec v, int n) { return pair(_mm256_srli_epi32(v.low, n), _mm256_srli_epi32(v.high, n)); }
 static inline vec lane_shifted_left(vec v, int n) {
   return pair(_mm256_slli_epi32(v.low, n), _mm256_slli_epi32(v.high, n));

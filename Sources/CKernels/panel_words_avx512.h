@@ -25,15 +25,32 @@ static inline vec looked_up(vec table, vec v) { return _mm512_shuffle_epi8(table
 static inline vec level_table(const int8_t levels[16]) {
   return flipped_signs(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)levels)));
 }
-// Adds `value` to byte i of each row where bit 4j + i of the row's word is set.
-static inline vec with_bits_of(vec v, vec bits, int j, int value) {
+// Byte i of each row where bit 4j + i of the row's word is set.
+static inline __mmask64 bytes_of_bits(vec bits, int j) {
   vec bytes = _mm512_shuffle_epi8(bits, _mm512_add_epi32(_mm512_broadcast_i32x4(_mm_setr_epi32(
     0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c)), _mm512_set1_epi32(j / 2 * 0x01010101)));
-  vec places = _mm512_set1_epi32(j % 2 ? (int)0x80402010 : 0x08040201);
-  return _mm512_mask_add_epi8(v, _mm512_test_epi8_mask(bytes, places), v, _mm512_set1_epi8((char)value));
+  return _mm512_test_epi8_mask(bytes, _mm512_set1_epi32(j % 2 ? (int)0x80402010 : 0x08040201));
+}
+// Adds `value` to byte i of each row where bit 4j + i of the row's word is set.
+static inline vec with_bits_of(vec v, vec bits, int j, int value) {
+  return _mm512_mask_add_epi8(v, bytes_of_bits(bits, j), v, _mm512_set1_epi8((char)value));
+}
+
+static inline vec sum_of_bytes(vec a, vec b) { return _mm512_add_epi8(a, b); }
+// 1 where a byte is n (at least 1) or more, else 0.
+static inline vec at_least(vec v, int n) {
+  return _mm512_min_epu8(_mm512_subs_epu8(v, _mm512_set1_epi8((char)(n - 1))), _mm512_set1_epi8(1));
+}
+// Negates byte i of each row where bit 4j + i of the row's word is set.
+static inline vec negated_where(vec v, vec bits, int j) {
+  return _mm512_mask_sub_epi8(v, bytes_of_bits(bits, j), _mm512_setzero_si512(), v);
 }
 
 // Lanes of 32 bits.
+// Of each row the word of a table, whose entries are one or two words.
+static inline vec gathered(const uint32_t *table, int words, vec index) {
+  return words == 2 ? _mm512_i32gather_epi32(index, table, 8) : _mm512_i32gather_epi32(index, table, 4);
+}
 static inline vec lane_shifted(vec v, int n) { return _mm512_srli_epi32(v, (unsigned)n); }
 static inline vec lane_shifted_left(vec v, int n) { return _mm512_slli_epi32(v, (unsigned)n); }
 static inline vec lane_shifted_signed(vec v, int n) { return _mm512_srai_epi32(v, (unsigned)n); }

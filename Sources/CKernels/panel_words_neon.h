@@ -64,16 +64,45 @@ static inline vec level_table(const int8_t levels[16]) {
   uint8x16_t v = vld1q_u8((const uint8_t *)levels) + all(128);
   return (vec){{v, v, v, v}};
 }
-// Adds `value` to byte i of each row where bit 4j + i of the row's word is set.
-static inline vec with_bits_of(vec v, vec bits, int j, int value) {
+// All bits of byte i of each row where bit 4j + i of the row's word is set.
+static inline vec bytes_of_bits(vec bits, int j) {
   static const uint8_t first_bytes[16] = {0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12};
   uint8x16_t order = vld1q_u8(first_bytes) + all(j / 2);
   uint8x16_t places = bytes(all_lanes(j % 2 ? (int)0x80402010 : 0x08040201));
-  for (int p = 0; p < PARTS; p++) v.q[p] |= vtstq_u8(vqtbl1q_u8(bits.q[p], order), places) & all(value);
+  for (int p = 0; p < PARTS; p++) bits.q[p] = vtstq_u8(vqtbl1q_u8(bits.q[p], order), places);
+  return bits;
+}
+// Adds `value` to byte i of each row where bit 4j + i of the row's word is set.
+static inline vec with_bits_of(vec v, vec bits, int j, int value) {
+  return either(v, low_bits(bytes_of_bits(bits, j), value));
+}
+static inline vec sum_of_bytes(vec a, vec b) {
+  for (int p = 0; p < PARTS; p++) a.q[p] += b.q[p];
+  return a;
+}
+// 1 where a byte is n or more, else 0.
+static inline vec at_least(vec v, int n) {
+  for (int p = 0; p < PARTS; p++) v.q[p] = vcgeq_u8(v.q[p], all(n)) & all(1);
+  return v;
+}
+// Negates byte i of each row where bit 4j + i of the row's word is set: -v is v with all bits turned, plus 1.
+static inline vec negated_where(vec v, vec bits, int j) {
+  vec set = bytes_of_bits(bits, j);
+  for (int p = 0; p < PARTS; p++) v.q[p] = (v.q[p] ^ set.q[p]) - set.q[p];
   return v;
 }
 
 // Lanes of 32 bits.
+// Of each row the word of a table, whose entries are one or two words.
+static inline vec gathered(const uint32_t *table, int words, vec index) {
+  for (int p = 0; p < PARTS; p++) {
+    uint32_t at[4];
+    vst1q_u32(at, lanes(index.q[p]));
+    for (int i = 0; i < 4; i++) at[i] = table[at[i] * (uint32_t)words];
+    index.q[p] = bytes(vld1q_u32(at));
+  }
+  return index;
+}
 static inline vec lane_shifted(vec v, int n) {
   for (int p = 0; p < PARTS; p++) v.q[p] = bytes(lanes(v.q[p]) >> all_lanes(n));
   return v;

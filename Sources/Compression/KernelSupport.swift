@@ -26,11 +26,11 @@ extension StorageFormat {
     switch self {
     case .block(let format):
       switch format {
-      case .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k, .iq4_nl, .iq4_xs,
-        .mxfp4:
+      case .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k, .iq1_s, .iq1_m,
+        .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .iq4_nl, .iq4_xs, .tq1_0, .tq2_0, .mxfp4:
         .fast
       case .f64, .i8, .i16, .i32, .i64: .none
-      case .q8_1, .q8_k, .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .tq1_0, .tq2_0: .portable
+      case .q8_1, .q8_k: .portable
       }
     default: .fast
     }

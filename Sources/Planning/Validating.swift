@@ -8,14 +8,11 @@ internal import Quantities
 internal import Runner
 
 extension PlanningSession {
-  /// Every format that the runtime has kernels for, then some that it decodes first.
-  package static let runtimeVariants =
-    [
-      "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq4_nl",
-      "iq4_xs", "mxfp4",
-    ] + decodedVariants
-  /// One of each kind of codebook: they are slow to run.
-  package static let decodedVariants = ["iq1_s", "iq2_xs", "tq2_0"]
+  /// Every format that the runtime has kernels for.
+  package static let runtimeVariants = [
+    "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq1_s",
+    "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s", "iq4_nl", "iq4_xs", "tq1_0", "tq2_0", "mxfp4",
+  ]
   /// A format of floats, one of integers and a mixture.
   package static let quickVariants = ["f16", "q8_0", "q4_k_m"]
   /// Those of Hugging Face checkpoints, and combinations.

@@ -85,7 +85,7 @@ struct TileTests {
     let tiles = try #require(tileRow)
     let others = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_panels($0) != 0 && !tileTypes.contains($0) }
     #expect(others == [0, 73, 74])
-    #expect(ck_takes_tiles(tiles.row, 1, 48) == 0 && ck_takes_tiles(tiles.row, 16, 256) == 0)
+    #expect(ck_takes_tiles(tiles.row, 1, 48) == 0 && ck_takes_tiles(tiles.row, 9, 256) == 0)
     #expect(ck_takes_tiles(ck_kernels_for(CK_AVX512_VNNI), 8, 256) == 0)
   }
 

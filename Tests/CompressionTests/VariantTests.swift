@@ -201,7 +201,7 @@ import Testing
     }
     #expect(try support(.tinyLlama, "q4_k_m") == .fast)
     #expect(try support(.tinyLlama, "q5_k_m") == .fast)
-    #expect(try support(.tinyLlama, "iq2_xs") == .portable)
+    #expect(try support(.tinyLlama, "iq2_xs") == .fast)
     // 896 columns are no multiple of 256: most tensors fall back to q5_0.
     #expect(try support(.qwen25With05B, "q4_k_m") == .fast)
     for name in ["awq4-g128", "gptq3-g64", "gptq8-row-act", "nf4-dq", "fp4", "int8", "w8a8", "fp8", "fp8-block"] {

@@ -129,7 +129,7 @@ import Testing
         #expect(path.prefill.arithmetic == many)
         #expect(path.doubt == nil)
       }
-      #expect(try #require(set.path(.iq2_xs)).doubt == .noPanels)
+      #expect(try #require(set.path(.q8_1)).doubt == .noPanels)
     }
   }
 

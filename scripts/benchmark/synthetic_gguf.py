@@ -34,7 +34,8 @@ SHAPES = {
 SCALES = {
     "q8_0": {0: 127}, "q4_0": {0: 8}, "q4_1": {0: 8, 2: -1}, "q5_0": {0: 16}, "q5_1": {0: 16, 2: -1},
     "iq4_nl": {0: 127}, "iq4_xs": {0: 4096}, "q2_k": {80: 24, 82: 16}, "q3_k": {108: 128}, "q4_k": {0: 512, 2: 64},
-    "q5_k": {0: 1024, 2: 64}, "q6_k": {208: 4096},
+    "q5_k": {0: 1024, 2: 64}, "q6_k": {208: 4096}, "iq1_s": {0: 17}, "iq2_xxs": {0: 167}, "iq2_xs": {0: 167},
+    "iq2_s": {0: 167}, "iq3_xxs": {0: 480}, "iq3_s": {0: 465}, "tq1_0": {52: 1}, "tq2_0": {64: 1},
 }
 FLOATS = ("f32", "f16", "bf16")
 # Mixtures: the format of most matrices, and the one of half of the values and feed-forward outputs and of the head.
