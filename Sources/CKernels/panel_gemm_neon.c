@@ -124,7 +124,8 @@ CK_INLINE void multiply_tile(product dots_of, int type, const panel_tile *tile, 
     case CK_Q4_1: case CK_Q5_1: case CK_Q4_K: case CK_Q5_K: case CK_INT4_G32: case CK_INT4_G64: case CK_INT4_G128:
     case CK_UINT8_G32: case CK_UINT8_G128:
       return multiply(dots_of, tile, record, groups, 1, 1, y);
-    case CK_Q3_K: case CK_Q6_K: return multiply(dots_of, tile, record, groups, 2, 0, y);
+    case CK_Q3_K: case CK_Q6_K: case CK_IQ2_XS: case CK_IQ2_S: case CK_IQ1_M:
+      return multiply(dots_of, tile, record, groups, 2, 0, y);
     case CK_Q2_K: return multiply(dots_of, tile, record, groups, 2, 1, y);
     default: return multiply(dots_of, tile, record, groups, 1, 0, y);
   }

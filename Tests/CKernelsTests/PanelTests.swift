@@ -9,7 +9,8 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
   @Test func `all formats of whole codes and of floats have panels`() {
     #expect(
       panelTypes == [
-        0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 29, 30, 34, 35, 39, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74,
+        0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 29, 30, 34, 35, 39, 64, 65, 66, 67, 68,
+        69, 70, 71, 72, 73, 74,
       ])
   }
 

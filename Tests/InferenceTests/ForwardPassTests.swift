@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [BlockFormat.f16, .bf16, .f32, .iq2_xs, .q5_k])
+  @Test(arguments: [BlockFormat.f16, .bf16, .f32, .iq2_xs, .q5_k, .q8_k])
   func `a long prompt equals the naive twin, of panels as of rows in the file's order`(format: BlockFormat) throws {
     let architecture = smallArchitecture()
     let long = (0..<40).map { Int32($0 * 37 % 96) }

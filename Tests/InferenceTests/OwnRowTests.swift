@@ -136,7 +136,7 @@ import Testing
       TensorDescription(.feedForwardUp, layer: 0, rows: 1024, columns: 256, format: .block(.q8_0)),
       TensorDescription(.expertUp, layer: 0, rows: 64, columns: 256, copies: 3, format: .block(.q8_0)),
       TensorDescription(.outputHead, rows: 40, columns: 256, format: .block(.q8_0)),
-      TensorDescription(.feedForwardDown, layer: 0, rows: 40, columns: 256, format: .block(.iq1_s)),
+      TensorDescription(.feedForwardDown, layer: 0, rows: 40, columns: 256, format: .block(.q8_k)),
     ]
     let set = KernelSet.best
     guard set.repacks else { return }

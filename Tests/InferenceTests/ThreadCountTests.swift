@@ -20,7 +20,7 @@ import Testing
     return try [prompt, [11, 12, 13], [14]].map { Array(try session.logits(after: $0)) }
   }
 
-  @Test(arguments: [BlockFormat.f32, .q8_0, .q4_k, .iq2_xs])
+  @Test(arguments: [BlockFormat.f32, .q8_0, .q4_k, .iq2_xs, .q8_k])
   func `decode and prefill with any numbers of threads give the same bits`(format: BlockFormat) throws {
     let weights = try withPool(1) { pool in
       try SyntheticWeights(inventory: smallInventory(Self.architecture, format), seed: 3, pool: pool)
