@@ -5,8 +5,11 @@
 #define ANPROBE_PANEL_CODEBOOKS_H
 #include "codebooks.h"
 
-// Byte i of each row's word.
+// Byte i of each row's word; and codes of more bits, whose others are those of `mask` from bit `at` of another word on.
 static inline vec byte_of(vec v, int i) { return lane_bits(lane_shifted(v, 8 * i), 255); }
+static inline vec code_of(vec codes, int i, vec high, int at, int mask) {
+  return either(byte_of(codes, i), lane_shifted_left(lane_bits(lane_shifted(high, at), mask), 8));
+}
 
 // Eight columns of each row: an entry of two words.
 static inline void look_up_eight(const uint32_t (*words)[2], vec index, vec w[2]) {
@@ -75,10 +78,7 @@ static inline void scales_iq2_xs(const uint8_t *block, int group, floats scale[2
 static inline void codes_iq2_s(const uint8_t *block, int group, vec w[8]) {
   vec codes = word(block + HALF_BYTES, group);
   vec high = lane_shifted(word(block + HALF_BYTES, 16 + group / 4), group % 4 * 8);
-  for (int k = 0; k < 4; k++) {
-    vec top = lane_shifted_left(lane_bits(lane_shifted(high, 2 * k), 3), 8);
-    look_up_eight(words_iq2_s, either(byte_of(codes, k), top), w + 2 * k);
-  }
+  for (int k = 0; k < 4; k++) look_up_eight(words_iq2_s, code_of(codes, k, high, 2 * k, 3), w + 2 * k);
   give_signs(word(block + HALF_BYTES, 8 + group), w);
 }
 static inline void scales_iq2_s(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -102,9 +102,8 @@ static inline void scales_iq3_xxs(const uint8_t *block, int group, floats scale[
 static inline void codes_iq3_s(const uint8_t *block, int group, vec w[8]) {
   vec high = lane_shifted(word(block + HALF_BYTES, 16 + group / 4), group % 4 * 8);
   for (int j = 0; j < 8; j++) {
-    vec top = lane_shifted_left(lane_bits(lane_shifted(high, j), 1), 8);
-    vec low = byte_of(word(block + HALF_BYTES, 2 * group + j / 4), j % 4);
-    w[j] = gathered(words_iq3_s, 1, either(low, top));
+    vec codes = word(block + HALF_BYTES, 2 * group + j / 4);
+    w[j] = gathered(words_iq3_s, 1, code_of(codes, j % 4, high, j, 1));
   }
   give_signs(word(block + HALF_BYTES, 18 + group), w);
 }
@@ -124,10 +123,7 @@ static inline vec with_eighth(vec v, vec bits, int bit) {
 static inline void codes_iq1_s(const uint8_t *block, int group, vec w[8]) {
   vec codes = word(block + HALF_BYTES, group);
   vec high = lane_shifted(word(block + HALF_BYTES, 8 + group / 2), group % 2 * 16);
-  for (int k = 0; k < 4; k++) {
-    vec top = lane_shifted_left(lane_bits(lane_shifted(high, 3 * k), 7), 8);
-    look_up_eight(words_iq1, either(byte_of(codes, k), top), w + 2 * k);
-  }
+  for (int k = 0; k < 4; k++) look_up_eight(words_iq1, code_of(codes, k, high, 3 * k, 7), w + 2 * k);
   for (int j = 0; j < 8; j++) w[j] = with_eighth(w[j], high, 15);
 }
 static inline void scales_iq1_s(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -140,8 +136,7 @@ static inline void scales_iq1_s(const uint8_t *block, int group, floats scale[2]
 static inline void codes_iq1_m(const uint8_t *block, int group, vec w[8]) {
   vec codes = word(block, group), high = lane_shifted(word(block, 8 + group / 2), group % 2 * 16);
   for (int k = 0; k < 4; k++) {
-    vec top = lane_shifted_left(lane_bits(lane_shifted(high, 4 * k), 7), 8);
-    look_up_eight(words_iq1, either(byte_of(codes, k), top), w + 2 * k);
+    look_up_eight(words_iq1, code_of(codes, k, high, 4 * k, 7), w + 2 * k);
     for (int j = 2 * k; j < 2 * k + 2; j++) w[j] = with_eighth(w[j], high, 4 * k + 3);
   }
 }

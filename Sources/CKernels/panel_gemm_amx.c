@@ -222,11 +222,11 @@ static inline floats silu(floats g) {
 // Gated sums of 32 tokens to the tiles that the next product reads: rows here are columns there. Those of the gate lie in
 // the scratch before those of the rows that it gates. Nobody reads these tiles soon: they pass the caches by.
 static void store_gated(const quad *q, uint8_t *tiles, int64_t tokens, int64_t panels) {
-  const float *gates = q->sums - BLOCK_TOKENS / PAIR * QUAD_FLOATS;
+  float *gates = q->sums - BLOCK_TOKENS / PAIR * QUAD_FLOATS;
   for (int64_t t = 0; t < (tokens + TILE_SIDE - 1) / TILE_SIDE * TILE_SIDE; t++) {
     __m256i half[2];
     for (int64_t p = 0; p < panels; p++) {
-      floats gated = _mm512_mul_ps(silu(*sums_at((float *)gates, t, p)), *sums_at(q->sums, t, p));
+      floats gated = _mm512_mul_ps(silu(*sums_at(gates, t, p)), *sums_at(q->sums, t, p));
       half[p] = narrowed(gated);
     }
     uint8_t *to = tiles + t / TILE_SIDE * q->y_stride * TILE_STRIDE / 2 + t % TILE_SIDE * TILE_STRIDE;

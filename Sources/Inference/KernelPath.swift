@@ -48,7 +48,7 @@ package struct KernelPath: Sendable, Equatable {
 
     package var sentence: String {
       switch self {
-      case .noPanels: "each block is decoded to floats first: its codebook has no kernel over panels"
+      case .noPanels: "each block is decoded to floats first: the format has no panels"
       case .keptRows: "many tokens at a time go through floats, zeros included: only one at a time profits"
       case .notRepacked: "many tokens at a time go through floats: the set takes the file's order of rows"
       }

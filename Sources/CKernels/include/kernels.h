@@ -125,7 +125,9 @@ typedef struct {
   // Only panel_tiles takes these, and one of them at most:
   int adds;            // whether products are added to what y holds
   const void *gate;    // panels like these, whose products give silu(gate · x) · y; null for none
-  uint16_t *gated;     // where those go, in place of y: tiles that a product of y_stride columns reads, 64-byte aligned
+  // Where those go, in place of y: tiles that a product of y_stride columns reads, 64-byte aligned. A row that begins the
+  // second half of a tile comes by itself.
+  uint16_t *gated;
 } ck_panel_job;
 
 typedef struct {
