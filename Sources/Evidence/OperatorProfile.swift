@@ -81,12 +81,18 @@ package struct OperatorProfile: Sendable, Equatable {
     /// From outside, per token.
     package var seconds: Double
     package var rows: [Row]
-    package init(tokens: Int, seconds: Double, rows: [Row]) {
+    /// Of each layer, then of the head, the lower quartile of its times over the passes, per token: what it takes while
+    /// nobody else uses the processor. A whole prompt lasts longer than that may be so.
+    package var stages: [Double]
+    package init(tokens: Int, seconds: Double, rows: [Row], stages: [Double] = []) {
       self.tokens = tokens
       self.seconds = seconds
       self.rows = rows
+      self.stages = stages
     }
 
+    /// The stages' sum; nil without any.
+    package var undisturbedSeconds: Double? { stages.isEmpty ? nil : stages.reduce(0, +) }
     package var explained: Double { rows.reduce(0) { $0 + $1.seconds } }
     package var explainedFraction: Double { seconds > 0 ? explained / seconds : 1 }
     package var unexplainedSeconds: Double { seconds - explained }
@@ -121,7 +127,9 @@ extension OperatorProfile {
   private func json(_ phase: Phase) -> JSON {
     [
       "tokens": .integer(Int64(phase.tokens)), "secondsPerToken": .number(phase.seconds),
-      "explainedFraction": .number(phase.explainedFraction), "operators": .array(phase.rows.map(json)),
+      "explainedFraction": .number(phase.explainedFraction),
+      "undisturbedSecondsPerToken": phase.undisturbedSeconds.map { .number($0) } ?? .null,
+      "stageSecondsPerToken": .array(phase.stages.map { .number($0) }), "operators": .array(phase.rows.map(json)),
     ]
   }
 

@@ -17,6 +17,17 @@ package struct SampleStatistics: Sendable, Equatable {
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 
+  /// A sample that a quarter of the others do not exceed; not a number without samples.
+  package var lowerQuartile: Double {
+    let sorted = self.sorted
+    return sorted.isEmpty ? .nan : sorted[(sorted.count - 1) / 4]
+  }
+
+  /// Of rates over equal amounts of work the rate of all of it: the harmonic mean. Not a number without samples.
+  package var meanRate: Double {
+    samples.isEmpty ? .nan : Double(samples.count) / samples.reduce(0) { $0 + 1 / $1 }
+  }
+
   /// The narrowest pair of order statistics, equally far from both ends, that holds the true median with a probability
   /// of at least 80 %, whatever the distribution (sign test); all samples when there are fewer than four.
   package var interval: (low: Double, high: Double) {

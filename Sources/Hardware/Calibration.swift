@@ -58,6 +58,12 @@ package struct Calibration: Sendable, Equatable {
       self.high = high
       self.samples = samples
     }
+
+    /// Whether both say how fast the same is done.
+    func isOfSameWork(as other: Rate) -> Bool {
+      (operation, format, threads) == (other.operation, other.format, other.threads)
+        && (batch, operandBytes, columns) == (other.batch, other.operandBytes, other.columns)
+    }
   }
 
   /// A time that every call costs, whatever its size.
@@ -83,6 +89,14 @@ package struct Calibration: Sendable, Equatable {
       self.low = low
       self.high = high
     }
+  }
+
+  /// With these rates in place of those of the same work.
+  package func replacing(_ newer: [Rate]) -> Calibration {
+    var result = self
+    result.rates.removeAll { old in newer.contains { $0.isOfSameWork(as: old) } }
+    result.rates += newer
+    return result
   }
 
   /// ISO 8601, UTC.

@@ -31,11 +31,15 @@ package final class OperatorClock: @unchecked Sendable {
   private var charged = 0.0
   private var chargedBefore = 0.0
   private var lastLap: Double
+  /// Seconds of each layer since the last call of `take`, and when the newest one ended.
+  private var layers: [Double] = []
+  private var lastLayer: Double
 
   /// - Parameter now: seconds of a clock that never goes back.
   package init(now: @escaping () -> Double = OperatorClock.monotonic) {
     self.now = now
     lastLap = now()
+    lastLayer = lastLap
   }
 
   package static func monotonic() -> Double {
@@ -50,6 +54,13 @@ package final class OperatorClock: @unchecked Sendable {
     charge(pass, time - lastLap - (charged - chargedBefore))
     lastLap = time
     chargedBefore = charged
+  }
+
+  /// Ends a layer, whose time runs from the end of the one before: nothing falls between two.
+  package func endLayer() {
+    let time = now()
+    layers.append(time - lastLayer)
+    lastLayer = time
   }
 
   /// Begins a part of an operator that another one is charged with.
@@ -69,13 +80,15 @@ package final class OperatorClock: @unchecked Sendable {
     charged += seconds
   }
 
-  /// The times since the last call; the next lap begins now.
-  package func take() -> OperatorTimes {
-    let result = times
+  /// The times since the last call, by operator and by layer; the next lap and the next layer begin now.
+  package func take() -> (operators: OperatorTimes, layers: [Double]) {
+    let result = (times, layers)
     times = OperatorTimes()
+    layers = []
     charged = 0
     chargedBefore = 0
     lastLap = now()
+    lastLayer = lastLap
     return result
   }
 }

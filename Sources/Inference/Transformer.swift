@@ -67,7 +67,10 @@ struct Transformer: @unchecked Sendable {
       windowRope?.fill(rows: part.rows, from: part.first)
     }
     clock?.lap(.rotation)
-    for index in model.layers.indices.prefix(count) { run(layer: index, batch, x) }
+    for index in model.layers.indices.prefix(count) {
+      run(layer: index, batch, x)
+      clock?.endLayer()
+    }
   }
 
   // sequential:  x += attention(norm(x));  x += feedForward(norm(x))

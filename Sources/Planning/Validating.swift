@@ -3,6 +3,7 @@ internal import Archive
 package import Compression
 package import CostModel
 package import Evidence
+internal import Hardware
 internal import LanguageModel
 internal import Quantities
 internal import Runner
@@ -40,79 +41,75 @@ extension PlanningSession {
   /// Holds the estimates of models and variants against runs of the same, which are kept.
   ///
   /// Speed is measured as the options say; memory always on the whole model, where it fits.
-  /// - Parameter calibrates: measures the kernels before each model, since rates age with the load of the machine.
+  /// - Parameter calibrates: measures the kernels before all, and those of a variant once more by turns with its run, since
+  ///   rates age with the load of the machine. Else the newest calibration serves.
   package func validate(
     _ cases: ValidationCases, _ workload: Workload, _ options: MeasuringOptions, calibrates: Bool
   ) throws -> Validation {
     let archive = try Archive(path: folders.archive)
     let quality = try self.quality()
+    if calibrates {
+      _ = try calibrate(threads: options.threads, toolVersion: options.toolVersion, progress: options.progress)
+    }
+    let machine = try profile(of: .here)
+    let platform = Platform(machine, engine: .anprobe, threads: options.threads)
+    let kernels = try Self.kernels(options.kernels, repacks: options.repacks)
+    let run = ValidationRun(
+      measurer: Measurer(
+        machine: machine, kernels: kernels, toolVersion: options.toolVersion, progress: options.progress,
+        isCancelled: options.isCancelled),
+      kept: calibrates ? machine.calibration : nil)
     var validation = Validation()
+    (validation.threads, validation.threadsBatch) = (platform.threads.decode, platform.threads.prefill)
     for (model, variants) in cases {
-      if calibrates, !options.isCancelled() {
-        _ = try calibrate(threads: options.threads, toolVersion: options.toolVersion, progress: options.progress)
-      }
-      let machine = try profile(of: .here)
-      let platform = Platform(machine, engine: .anprobe, threads: options.threads)
-      (validation.threads, validation.threadsBatch) = (platform.threads.decode, platform.threads.prefill)
-      let measurer = Measurer(
-        machine: machine, kernels: try Self.kernels(options.kernels, repacks: options.repacks),
-        toolVersion: options.toolVersion,
-        progress: options.progress, isCancelled: options.isCancelled)
       for variant in variants where !options.isCancelled() {
         let description = try self.description(of: model, for: variant)
-        let estimator = CostEstimator(description, on: platform, workload: workload, quality: quality)
-        let estimate = try estimator.restructured(for: variant).estimate(variant)
         var request = MeasurementRequest(
           model: try variant.applied(to: description), variant: variant.name, workload: workload,
           threads: platform.threads, mode: options.mode, samples: options.samples)
         request.meter = options.meter
-        for result in try Self.runs(measurer, request) {
+        let (results, calibration) = try run.results(request)
+        var calibrated = machine
+        calibrated.calibration = calibration ?? machine.calibration
+        let estimator = CostEstimator(
+          description, on: Platform(calibrated, engine: .anprobe, threads: options.threads), workload: workload,
+          quality: quality)
+        let estimate = try estimator.restructured(for: variant).estimate(variant)
+        for result in results {
           if case .success(let measurement) = result { try archive.save(measurement) }
-          validation.add(estimate, result, request.model.inventory.kernelSupport)
+          validation.add(estimate, result, request.model.inventory.kernelSupport, isByTurns: calibration != nil)
         }
       }
     }
     return validation
-  }
-
-  /// The run asked for, and after a sample of the layers a whole one for the memory.
-  private static func runs(
-    _ measurer: Measurer, _ request: MeasurementRequest
-  ) throws -> [Result<Measurement, RunnerError>] {
-    let first = try attempt(measurer, request)
-    // A small model is its own sample, and its memory was measured with it.
-    guard case .success(let measurement) = first, measurement.mode == .sampled else { return [first] }
-    var whole = request
-    whole.mode = .full
-    whole.onlyMemory = true
-    return [first, try attempt(measurer, whole)]
-  }
-
-  /// A run, or the reason why there is none; causes other than a lack of memory end the validation.
-  private static func attempt(
-    _ measurer: Measurer, _ request: MeasurementRequest
-  ) throws -> Result<Measurement, RunnerError> {
-    do { return .success(try measurer.measure(request)) } catch let error as RunnerError { return .failure(error) }
   }
 }
 
 extension Validation {
   /// Adds a row for every quantity that both sides know.
   fileprivate mutating func add(
-    _ estimate: CostEstimate, _ result: Result<Measurement, RunnerError>, _ kernels: KernelSupport
+    _ estimate: CostEstimate, _ result: Result<Measurement, RunnerError>, _ kernels: KernelSupport, isByTurns: Bool
   ) {
     switch result {
     case .failure(let error):
       skipped.append(Skipped(model: estimate.model, variant: estimate.variant.name, reason: error.message))
-    case .success(let measurement): add(estimate, measurement, kernels)
+    case .success(let measurement): add(estimate, measurement, kernels, isByTurns: isByTurns)
     }
   }
 
   /// Adds what one measurement tells.
-  mutating func add(_ estimate: CostEstimate, _ measurement: Measurement, _ kernels: KernelSupport = .fast) {
+  ///
+  /// - Parameter isByTurns: the estimate's rates were sampled between the runs: on both sides the rate of all samples
+  ///   together counts.
+  mutating func add(
+    _ estimate: CostEstimate, _ measurement: Measurement, _ kernels: KernelSupport = .fast, isByTurns: Bool = false
+  ) {
+    func rate(_ phase: Measurement.Phase?) -> Double? {
+      isByTurns ? phase?.tokensPerSecond.meanRate : phase?.tokensPerSecond.median
+    }
     add(estimate, kernels, .memory, estimate.memory.total, measurement.peakResident.value?.magnitude)
-    add(estimate, kernels, .prefill, estimate.prefill, measurement.prefill?.tokensPerSecond.median)
-    add(estimate, kernels, .decode, estimate.decode, measurement.decode?.tokensPerSecond.median)
+    add(estimate, kernels, .prefill, estimate.prefill, rate(measurement.prefill))
+    add(estimate, kernels, .decode, estimate.decode, rate(measurement.decode))
   }
 
   private mutating func add<Value: Quantities.Quantity>(

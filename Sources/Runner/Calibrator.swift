@@ -3,12 +3,12 @@ package import CostModel
 package import Hardware
 package import Inference
 internal import LanguageModel
-internal import Quantities
+package import Quantities
 
 /// Measures, in seconds, what this machine's kernels do: the constants of every calibrated estimate.
 package struct Calibrator {
   let plan = CalibrationPlan()
-  private let machine: HardwareProfile
+  let machine: HardwareProfile
   let kernels: KernelSet
   private let toolVersion: String
   let progress: (String) -> Void
@@ -30,7 +30,8 @@ package struct Calibrator {
     self.progress = progress
   }
 
-  private var regionBytes: ByteCount { Self.regionBytes(of: machine) }
+  /// Bytes of the weights that kernels are measured on.
+  package var regionBytes: ByteCount { Self.regionBytes(of: machine) }
 
   static func regionBytes(of machine: HardwareProfile) -> ByteCount {
     let cache = machine.processor.lastLevelCache?.size ?? .mebibytes(32)
@@ -173,7 +174,7 @@ package struct Calibrator {
   }
 
   /// One walk through the region per job size.
-  private func matvecs(
+  func matvecs(
     _ probe: KernelProbe, _ format: RuntimeFormat, _ sizes: [Int], _ samples: inout RateSamples
   ) {
     let isDirect = probe.isDirect(format)
@@ -190,7 +191,7 @@ package struct Calibrator {
     }
   }
 
-  private func gemm(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
+  func gemm(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
     for columns in plan.productColumns {
       let rows = plan.productRows
       var operations = 0.0
@@ -225,20 +226,26 @@ package struct Calibrator {
       for width in plan.headWidths {
         progress("attention, \(format.rawValue) cache, heads of \(width)")
         for group in plan.headGroups {
-          let keyHeads = plan.keyWidth / width
-          let shape = Attention(
-            heads: group * keyHeads, keyValueHeads: keyHeads, keyWidth: width, valueWidth: width)
-          let attention = try AttentionProbe(
-            shape, context: (plan.contexts.max() ?? 0) + plan.tokens, format: format, layers: plan.attentionLayers,
-            kernels: kernels, pool: probe.pool)
+          let attention = try self.attention(
+            group: group, width: width, format, context: plan.contexts.max() ?? 0, probe.pool)
           for context in plan.contexts { attend(attention, group: group, at: context, format, width, &samples) }
         }
       }
     }
   }
 
+  /// Heads of that width, so many to a KV head, over a cache that holds a context and a prompt's chunk behind it.
+  func attention(
+    group: Int, width: Int, _ format: KeyValueFormat, context: Int, _ pool: ThreadPool
+  ) throws(LanguageRuntimeError) -> AttentionProbe {
+    let keyHeads = plan.keyWidth / width
+    let shape = Attention(heads: group * keyHeads, keyValueHeads: keyHeads, keyWidth: width, valueWidth: width)
+    return try AttentionProbe(
+      shape, context: context + plan.tokens, format: format, layers: plan.attentionLayers, kernels: kernels, pool: pool)
+  }
+
   /// One token behind so many cached ones, and for the middle group the last of a prompt's chunks that ends there.
-  private func attend(
+  func attend(
     _ attention: AttentionProbe, group: Int, at context: Int, _ format: KeyValueFormat, _ width: Int,
     _ samples: inout RateSamples
   ) {

@@ -28,9 +28,10 @@ package struct Measurer: Sendable {
     self.isCancelled = isCancelled
   }
 
+  /// - Parameter between: called before and after each timed stretch, to measure something else by turns.
   /// - Throws: `RunnerError.doesNotFit` before anything is loaded, `.interrupted` without a single sample;
   ///   `LanguageRuntimeError`; `MeterError` for a meter that was asked for and does not measure.
-  package func measure(_ request: MeasurementRequest) throws -> Measurement {
+  package func measure(_ request: MeasurementRequest, between: () -> Void = {}) throws -> Measurement {
     let tokens = request.workload.promptTokens + request.workload.generatedTokens
     guard tokens <= request.workload.contextTokens else {
       throw RunnerError.contextTooShort(context: request.workload.contextTokens, needed: tokens)
@@ -47,7 +48,7 @@ package struct Measurer: Sendable {
     progress("loading \(request.model.name) as \(request.variant)")
     let session = try self.session(request, sample, pool)
     var run = TimedRun(session: session, request: request, sample: sample, meter: meter)
-    try run.samples(progress: progress, isCancelled: isCancelled)
+    try run.samples(progress: progress, isCancelled: isCancelled, between: between)
     if run.isEmpty { throw RunnerError.interrupted }
     let peak = ResidentMemory.peak()
     let doubts = LoadReading.doubts(between: before, and: LoadReading.now())

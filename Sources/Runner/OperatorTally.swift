@@ -8,15 +8,23 @@ struct OperatorTally {
   private var times = OperatorTimes()
   private var seconds = 0.0
   private var tokens = 0
+  /// Of each layer, then of the head, the seconds of every pass.
+  private var stages: [[Double]] = []
 
   /// - Parameters:
   ///   - seconds: of the whole pass, from outside.
-  ///   - layers: multiplied with `scale` where some layers stand for all.
-  mutating func add(tokens: Int, seconds: Double, layers: OperatorTimes, scale: Double, head: OperatorTimes) {
+  ///   - body: multiplied with `scale` where some layers stand for all.
+  mutating func add(tokens: Int, seconds: Double, body: OperatorTimes, scale: Double, head: OperatorTimes) {
     self.tokens += tokens
     self.seconds += seconds
-    times.add(layers, scaledBy: scale)
+    times.add(body, scaledBy: scale)
     times.add(head)
+  }
+
+  /// The stages of one pass, which all passes have alike.
+  mutating func add(stages pass: [Double]) {
+    if stages.isEmpty { stages = pass.map { _ in [] } }
+    for (index, seconds) in pass.enumerated() where index < stages.count { stages[index].append(seconds) }
   }
 
   /// - Parameters:
@@ -36,7 +44,11 @@ struct OperatorTally {
         wordOperations: amount.wordOperations * share, tileOperations: amount.tileOperations * share,
         readsMemory: pass.readsMemory)
     }
-    return OperatorProfile.Phase(tokens: sampleTokens, seconds: seconds / Double(tokens), rows: rows)
+    let passes = max(1, stages.first?.count ?? 1)
+    let passTokens = Double(tokens) / Double(passes)
+    return OperatorProfile.Phase(
+      tokens: sampleTokens, seconds: seconds / Double(tokens), rows: rows,
+      stages: stages.map { SampleStatistics($0).lowerQuartile / passTokens })
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CostModel
+internal import Evidence
 internal import Hardware
 internal import Quantities
 
@@ -26,16 +27,29 @@ struct RateSamples {
     }
   }
 
-  /// The median, and the middle 80 % of the samples.
+  /// What stands for all samples of a rate.
+  enum Middle {
+    /// Whatever single samples say.
+    case median
+    /// The rate of all the work together, where samples are many and short, and what they stand for is long.
+    case meanRate
+  }
+
+  /// The middle, and the middle 80 % of the samples.
   struct Spread {
     let middle: Double
     let low: Double
     let high: Double
 
-    init(_ samples: [Double]) {
+    init(_ samples: [Double], _ kind: Middle = .median) {
       let sorted = samples.sorted()
       let last = max(0, sorted.count - 1)
-      middle = sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+      middle =
+        switch kind {
+        case _ where sorted.isEmpty: 0
+        case .median: sorted[sorted.count / 2]
+        case .meanRate: SampleStatistics(sorted).meanRate
+        }
       low = sorted.isEmpty ? 0 : sorted[last / 10]
       high = sorted.isEmpty ? 0 : sorted[last - last / 10]
     }
@@ -48,10 +62,14 @@ struct RateSamples {
 
   /// The threads of rates whose key names none.
   let threads: ThreadCounts
+  private let middle: Middle
   private var samples: [Key: [Double]] = [:]
   private var order: [Key] = []
 
-  init(threads: ThreadCounts) { self.threads = threads }
+  init(threads: ThreadCounts, middle: Middle = .median) {
+    self.threads = threads
+    self.middle = middle
+  }
 
   mutating func add(_ key: Key, _ perSecond: Double) {
     if samples[key] == nil { order.append(key) }
@@ -72,7 +90,7 @@ struct RateSamples {
   var rates: [Calibration.Rate] {
     order.map { key in
       let values = samples[key] ?? []
-      let spread = Spread(values)
+      let spread = Spread(values, middle)
       return Calibration.Rate(
         key.operation, format: key.format, threads: key.threads ?? threads(of: key), batch: key.batch,
         operandBytes: key.operandBytes, columns: key.columns, perSecond: spread.middle, low: spread.low,

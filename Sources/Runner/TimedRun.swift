@@ -53,7 +53,10 @@ struct TimedRun {
     return (0..<count).map { Int32(($0 * 7919 + 13) % vocabulary) }
   }
 
-  mutating func samples(progress: (String) -> Void, isCancelled: () -> Bool) throws(LanguageRuntimeError) {
+  /// - Parameter between: called before and after each timed stretch, to measure something else by turns.
+  mutating func samples(
+    progress: (String) -> Void, isCancelled: () -> Bool, between: () -> Void = {}
+  ) throws(LanguageRuntimeError) {
     let prompt = tokens(promptTokens)
     progress("warming up")
     // The first pass fills caches and wakes the clock; its time is not kept.
@@ -66,6 +69,7 @@ struct TimedRun {
     energy.start()
     defer { energy.finish() }
     rest(progress, isCancelled)
+    between()
     for round in 0..<max(1, request.samples) {
       if isCancelled() { return }
       progress("sample \(round + 1) of \(request.samples)")
@@ -75,9 +79,11 @@ struct TimedRun {
         [(0, prompt)], scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max, &prefillTally)
       energy.add(.prefill, from: start, seconds: seconds, tokens: promptTokens)
       prefill.append(Double(promptTokens) / seconds)
+      between()
       if isCancelled() { return }
       guard decodeTokens > 0 else { continue }
       try decodeSample()
+      between()
     }
     isComplete = true
   }
@@ -91,12 +97,13 @@ struct TimedRun {
     _ = clock?.take()
     try session.run(inputs, layers: layers)
     let middle = Timing.now()
-    let layerTimes = clock?.take()
+    let body = clock?.take()
     session.headLogits()
     let seconds = (middle - start) * scale + Timing.now() - middle
-    if let clock, let layerTimes {
+    if let head = clock?.take(), let body {
       let tokens = inputs.reduce(0) { $0 + $1.tokens.count }
-      tally.add(tokens: tokens, seconds: seconds, layers: layerTimes, scale: scale, head: clock.take())
+      tally.add(tokens: tokens, seconds: seconds, body: body.operators, scale: scale, head: head.operators)
+      tally.add(stages: body.layers.map { $0 * scale } + [head.operators.total])
     }
     return seconds
   }

@@ -23,6 +23,21 @@ import Testing
     return Int(statistics.interval.low)
   }
 
+  @Test func `the rate of all work together weighs slow samples by the time they take`() {
+    // 60 km at 20 and at 60 km/h: 120 km in four hours.
+    #expect(SampleStatistics([20, 60]).meanRate == 30)
+    #expect(SampleStatistics([5, 5, 5]).meanRate == 5)
+    #expect(SampleStatistics([]).meanRate.isNaN)
+  }
+
+  @Test func `a quarter of the others do not exceed the lower quartile`() {
+    #expect(SampleStatistics([3]).lowerQuartile == 3)
+    #expect(SampleStatistics([4, 3, 2]).lowerQuartile == 2)
+    #expect(SampleStatistics([5, 1, 4, 2, 3]).lowerQuartile == 2)
+    #expect(SampleStatistics((1...9).map(Double.init)).lowerQuartile == 3)
+    #expect(SampleStatistics([]).lowerQuartile.isNaN)
+  }
+
   @Test func `the interval is symmetric, covers the median with 80 %, and the next narrower one would not`() {
     for n in 4...40 {
       let interval = SampleStatistics((1...n).map(Double.init)).interval

@@ -19,7 +19,7 @@ import Testing
     clock.lap(.down)
     hand.seconds += 5
     clock.lap(.norm)
-    let times = clock.take()
+    let times = clock.take().operators
     #expect(times[.norm] == 8)
     #expect(times[.down] == 4)
     #expect(times.total == 12)
@@ -38,7 +38,7 @@ import Testing
     clock.end(.conversion, conversion)
     hand.seconds += 16
     clock.lap(.gateUp)
-    let times = clock.take()
+    let times = clock.take().operators
     #expect(times[.gateUp] == 17)
     #expect(times[.conversion] == 10)
     #expect(times[.waiting] == 4)
@@ -52,9 +52,25 @@ import Testing
     _ = clock.take()
     hand.seconds += 2
     clock.lap(.down)
-    let times = clock.take()
+    let times = clock.take().operators
     #expect(times[.norm] == 0)
     #expect(times.total == 2)
+  }
+
+  @Test func `a layer's time runs from the end of the one before, and the first one's from where it was last taken`() {
+    let hand = Hand()
+    let clock = OperatorClock { hand.seconds }
+    hand.seconds += 1
+    _ = clock.take()
+    hand.seconds += 2
+    clock.lap(.norm)
+    clock.endLayer()
+    hand.seconds += 4
+    clock.endLayer()
+    hand.seconds += 8
+    #expect(clock.take().layers == [2, 4])
+    clock.endLayer()
+    #expect(clock.take().layers == [0])
   }
 
   @Test func `sums are scaled`() {
@@ -63,7 +79,7 @@ import Testing
     hand.seconds += 2
     clock.lap(.norm)
     var sum = OperatorTimes()
-    let times = clock.take()
+    let times = clock.take().operators
     sum.add(times, scaledBy: 3)
     sum.add(times)
     #expect(sum[.norm] == 8)
@@ -86,7 +102,7 @@ import Testing
       workload: Workload(contextTokens: 32), kernels: .best, pool: pool)
     _ = clock.take()
     try session.logits(after: [Int32](repeating: 1, count: tokens))
-    let times = clock.take()
+    let times = clock.take().operators
     let absent: Set<PassOperator> = [.latent, .router]
     // Whether the first thread waits is up to the others.
     for pass in PassOperator.allCases where pass != .waiting {

@@ -60,6 +60,11 @@ import Testing
         #expect(sum > 0 && sum <= whole * (1 + 1e-9))
         #expect(abs(try #require(profile["explainedFraction"]?.doubleValue) - sum / whole) < 1e-9)
         #expect(rows.contains { $0["operator"] == "down" && $0["limit"] != .null })
+        let stages = try #require(profile["stageSecondsPerToken"]?.arrayValue).compactMap(\.doubleValue)
+        // The layers and the head.
+        #expect(stages.count == 2 + 1)
+        let undisturbed = try #require(profile["undisturbedSecondsPerToken"]?.doubleValue)
+        #expect(abs(stages.reduce(0, +) - undisturbed) < 1e-12)
       }
       let kept = try program.run("history", "--json").json()["measurements"]?.arrayValue?.first
       #expect(kept != nil && kept?["profile"] == nil)

@@ -12,7 +12,8 @@ struct ProfileFace {
       console.answer([
         "",
         "\(name), per token: \(Seconds(phase.seconds)), of which the operators explain "
-          + Self.percent(phase.explainedFraction),
+          + Self.percent(phase.explainedFraction)
+          + (phase.undisturbedSeconds.map { "; \(Seconds($0)) with each layer at its lower quartile" } ?? ""),
       ])
       console.answer(table(phase))
     }

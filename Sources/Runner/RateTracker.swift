@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package import CostModel
+package import Hardware
+package import Inference
+package import LanguageModel
+
+/// The rates of one variant's kernels, sampled by turns with the runs that its estimate is held against.
+///
+/// A machine that others use too changes its speed within tenths of a second: a calibration of a minute ago speaks of
+/// another machine. What is sampled by turns meets the same one, and the rate of all samples together is what runs that
+/// last longer than its moods have on average.
+package final class RateTracker {
+  private let calibrator: Calibrator
+  private let probe: KernelProbe
+  private let formats: [RuntimeFormat]
+  private let attentions: [(probe: AttentionProbe, group: Int)]
+  private let cache: KeyValueFormat
+  private let headWidth: Int
+  private var samples: RateSamples
+
+  /// Takes the bytes of a calibration's weights, until it is gone.
+  ///
+  /// - Parameters:
+  ///   - formats: those of the variant's matrices; rows of kept weights, which must be written first, are left out.
+  ///   - pool: its threads are those of the rates.
+  /// - Throws: `LanguageRuntimeError` when memory is refused.
+  package init(
+    _ calibrator: Calibrator, of formats: [RuntimeFormat], _ model: ModelWork, on pool: ThreadPool
+  ) throws(LanguageRuntimeError) {
+    self.calibrator = calibrator
+    self.formats = formats.filter { !$0.isKeptRow }
+    cache = model.workload.keyValueFormat
+    let plan = calibrator.plan
+    let width = model.headWidth
+    headWidth = plan.headWidths.min { abs($0 - width) < abs($1 - width) } ?? width
+    probe = try KernelProbe(kernels: calibrator.kernels, pool: pool, regionBytes: calibrator.regionBytes)
+    var attentions: [(AttentionProbe, Int)] = []
+    for group in plan.headGroups {
+      attentions.append(
+        (try calibrator.attention(group: group, width: headWidth, cache, context: Self.context(plan), pool), group))
+    }
+    self.attentions = attentions
+    samples = RateSamples(threads: pool.counts, middle: .meanRate)
+  }
+
+  /// Of a usual conversation; what is measured behind more stays as it was calibrated.
+  private static func context(_ plan: CalibrationPlan) -> Int { plan.contexts.min() ?? 0 }
+
+  /// Turns over all kernels in one call: together as long as a state of a busy machine lasts.
+  private static let turns = 4
+
+  package func sample() {
+    let bytes = probe.read
+    var read = 0
+    let seconds = Timing.seconds { read = bytes() }
+    samples.add(.init(.read), Double(read) / seconds)
+    for _ in 0..<Self.turns {
+      for format in formats {
+        probe.use(format)
+        calibrator.matvecs(probe, format, calibrator.plan.jobBytes, &samples)
+        calibrator.gemm(probe, format, &samples)
+      }
+      for (attention, group) in attentions {
+        calibrator.attend(
+          attention, group: group, at: Self.context(calibrator.plan), cache, headWidth, &samples)
+      }
+    }
+  }
+
+  /// A calibration with the rates that were sampled here in place of its own.
+  package func calibration(in kept: Calibration) -> Calibration { kept.replacing(samples.rates) }
+}
