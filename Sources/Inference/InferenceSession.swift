@@ -31,7 +31,7 @@ package final class InferenceSession {
   /// Checks the model, allocates the plan's buffers and prepares the weights.
   ///
   /// - Parameters:
-  ///   - productsAreIdle: leaves out the arithmetic of the products, to time everything else.
+  ///   - productsAreIdle: leaves out products and attention, to time everything else.
   ///   - defersPanels: starts from the weights as they lie in the file and makes panels of them between passes: logits are
   ///     the same, the first ones come sooner, and the passes behind them take longer.
   /// - Throws: `LanguageRuntimeError` before anything is allocated when the model cannot run.

@@ -128,6 +128,25 @@ package final class KernelProbe {
     return 2 * Double(rows) * Double(columns) * Double(tokens)
   }
 
+  /// A prompt's product of (rows, columns) with `tokens` vectors; its operations.
+  ///
+  /// Where products by tiles leave what the next one reads it is a gated network: gate and up have these rows together, and
+  /// `down` half as many columns. Its activation is inside of the product, and its outputs are added.
+  package func promptProduct(rows: Int, columns: Int, tokens: Int) -> Double {
+    let (x, width) = (buffers.floats(.hidden), rows / 2)
+    let (gate, up) = (next(rows: width, columns: columns), next(rows: width, columns: columns))
+    let down = next(rows: columns, columns: width)
+    let isGated = pool.withThreads(ofRows: tokens) {
+      let tiles = products.multiplyGated(x, tokens: tokens, gate: gate, up: up, down: down, in: buffers.floats(.gate))
+      if let tiles {
+        products.multiplyTiles(tiles, tokens: tokens, by: down, into: buffers.floats(.projected), adds: true)
+      }
+      return tiles != nil
+    }
+    guard isGated else { return gemm(rows: rows, columns: columns, tokens: tokens) }
+    return 2 * Double(3 * width) * Double(columns) * Double(tokens)
+  }
+
   private func next(rows: Int, columns: Int) -> PreparedMatrix {
     let type = format.kernelType
     let rowBytes = self.rowBytes(columns: columns)

@@ -25,7 +25,7 @@ extension Products {
     _ x: UnsafePointer<Float>, tokens: Int, by matrix: PreparedMatrix, addingTo y: UnsafeMutablePointer<Float>
   ) -> Bool {
     guard isByTiles(matrix, tokens: tokens) else { return false }
-    makeTiles(x, tokens: tokens, columns: matrix.columns)
+    convert { makeTiles(x, tokens: tokens, columns: matrix.columns) }
     multiplyTiles(UnsafeRawPointer(packed), tokens: tokens, by: matrix, into: y, adds: true)
     return true
   }
@@ -41,7 +41,7 @@ extension Products {
   ) -> UnsafeRawPointer? {
     guard gate.type == up.type, gate.rows == up.rows else { return nil }
     guard [gate, up, down].allSatisfy({ isByTiles($0, tokens: tokens) }) else { return nil }
-    makeTiles(x, tokens: tokens, columns: up.columns)
+    convert { makeTiles(x, tokens: tokens, columns: up.columns) }
     // Half as many bytes as floats take, but sixteen tokens at a time: at least seventeen tokens have that room.
     let tiles = UnsafeMutableRawPointer(room).assumingMemoryBound(to: UInt16.self)
     multiply(ProductPart.parts([up], [room]), tokens: tokens, gate: Gate(matrix: gate, tiles: tiles))
@@ -62,7 +62,6 @@ extension Products {
 
   /// Groups of sixteen tokens in pieces of columns, so that a few tokens of long rows keep all threads busy too.
   func makeTiles(_ x: UnsafePointer<Float>, tokens: Int, columns: Int) {
-    let conversion = pool.clock?.begin()
     let (group, piece) = (16, 1024)
     let pieces = (columns + piece - 1) / piece
     pool.forEachChunk(of: (tokens + group - 1) / group * pieces, grain: 1) { _, items in
@@ -75,6 +74,5 @@ extension Products {
         }
       }
     }
-    if let conversion { pool.clock?.end(.conversion, conversion) }
   }
 }

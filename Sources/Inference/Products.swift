@@ -82,7 +82,7 @@ package struct Products: @unchecked Sendable {
   let scratch: UnsafeMutablePointer<Float>
   /// Room for an input in the order of a matrix's columns, or without its outliers, where the plan has such matrices.
   let ordered: UnsafeMutablePointer<Float>?
-  /// Jobs start and join but multiply nothing: a pass then takes what everything else takes.
+  /// Jobs start and join, but multiply nothing and convert no input: a pass then takes what everything else takes.
   let isIdle: Bool
 
   init(kernels: KernelSet, pool: ThreadPool, buffers: RuntimeBuffers, widest: Int, isIdle: Bool = false) {
@@ -120,18 +120,24 @@ package struct Products: @unchecked Sendable {
 
   private func multiplyOne(_ x: UnsafePointer<Float>, columns: Int, _ parts: [ProductPart]) {
     let conversion = pool.clock?.begin()
-    let activations = quantized.prepare(x, columns: columns, for: parts, row: kernels.row)
+    let activations = quantized.prepare(x, columns: columns, for: isIdle ? [] : parts, row: kernels.row)
     if let conversion { pool.clock?.end(.conversion, conversion) }
     forEachPiece(of: parts) { part, rows in multiply(part, rows: rows, activations) }
+  }
+
+  /// Makes another form of an input, on the clock's account of that.
+  func convert(_ body: () -> Void) {
+    guard !isIdle else { return }
+    let conversion = pool.clock?.begin()
+    body()
+    if let conversion { pool.clock?.end(.conversion, conversion) }
   }
 
   /// Panels that are unpacked once for all of a few tokens, whose sums are those of one token alone.
   private func multiplyFew(_ x: UnsafePointer<Float>, tokens: Int, columns: Int, _ parts: [ProductPart]) {
     guard !parts.isEmpty else { return }
     if parts.contains(where: { $0.fewInput == CK_INPUT_RECORDS }) {
-      let conversion = pool.clock?.begin()
-      makeRecords(x, tokens: tokens, columns: columns, group: Int(ck_few_group(Int64(tokens))))
-      if let conversion { pool.clock?.end(.conversion, conversion) }
+      convert { makeRecords(x, tokens: tokens, columns: columns, group: Int(ck_few_group(Int64(tokens)))) }
     }
     forEachPiece(of: parts) { part, rows in
       let matrix = part.matrix
@@ -235,16 +241,16 @@ package struct Products: @unchecked Sendable {
     for input in [CK_INPUT_F32, CK_INPUT_WORDS, CK_INPUT_RECORDS, CK_INPUT_WIDE_RECORDS, CK_INPUT_TILES] {
       let readers = parts.filter { $0.manyInput(kernels, tokens: tokens) == input }
       guard !readers.isEmpty else { continue }
-      let conversion = pool.clock?.begin()
-      switch input {
-      case CK_INPUT_RECORDS, CK_INPUT_WIDE_RECORDS:
-        let group = Int(kernels.row.pointee.record_tokens)
-        makeRecords(x, tokens: tokens, columns: columns, group: group, isWide: input == CK_INPUT_WIDE_RECORDS)
-      case CK_INPUT_TILES: makeTiles(x, tokens: tokens, columns: columns)
-      case CK_INPUT_WORDS: makeWords(x, tokens: tokens, columns: columns)
-      default: pack(x, tokens: tokens, columns: columns)
+      convert {
+        switch input {
+        case CK_INPUT_RECORDS, CK_INPUT_WIDE_RECORDS:
+          let group = Int(kernels.row.pointee.record_tokens)
+          makeRecords(x, tokens: tokens, columns: columns, group: group, isWide: input == CK_INPUT_WIDE_RECORDS)
+        case CK_INPUT_TILES: makeTiles(x, tokens: tokens, columns: columns)
+        case CK_INPUT_WORDS: makeWords(x, tokens: tokens, columns: columns)
+        default: pack(x, tokens: tokens, columns: columns)
+        }
       }
-      if let conversion { pool.clock?.end(.conversion, conversion) }
       multiply(readers, tokens: tokens)
     }
   }

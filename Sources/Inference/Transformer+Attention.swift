@@ -29,11 +29,12 @@ extension Transformer {
     let slopes = rules.distanceBias.map { bias in
       bias.slopeExponents(heads: attention.shape.heads).map { Float(exp2($0) * (bias.isScaled ? scale : 1)) }
     }
-    AttentionPass(
+    let pass = AttentionPass(
       attention: attention.shape, cache: cache, layer: layer, queries: queries, mixed: mixed,
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
       scale: Float(scale), cap: Float(rules.attentionCap ?? 0), sinks: attention.sinks, slopes: slopes
-    ).run(batch, on: products.pool)
+    )
+    if !products.isIdle { pass.run(batch, on: products.pool) }
     clock?.lap(.attention)
     defer { clock?.lap(.attentionOutput) }
     return apply(attention.output, to: mixed, tokens: batch.rows, into: y, orAddingTo: stream)

@@ -25,12 +25,13 @@ extension Transformer {
     absorbQueries(latent, tokens: batch.rows)
     clock?.lap(.latent)
     let width = Double(shape.plainWidth + shape.ropeWidth)
-    AttentionPass(
+    let pass = AttentionPass(
       attention: Attention(heads: shape.heads, keyValueHeads: 1, keyWidth: cached, valueWidth: cached), cache: cache,
       layer: layer, queries: buffers.floats(.absorbedQuery), mixed: buffers.floats(.latentMixed),
       scratch: buffers.floats(.attentionScratch), kernels: kernels,
       scale: Float(rules.attentionScale ?? 1 / width.squareRoot())
-    ).run(batch, on: products.pool)
+    )
+    if !products.isIdle { pass.run(batch, on: products.pool) }
     clock?.lap(.attention)
     expandValues(latent, tokens: batch.rows)
     clock?.lap(.latent)

@@ -37,7 +37,8 @@ struct ValidationRun {
     let pool = try ThreadPool(counts: request.threads)
     defer { pool.stop() }
     let tracker = try RateTracker(
-      calibrator, of: Self.formats(request.model), ModelWork(request.model.architecture, request.workload), on: pool)
+      calibrator, of: Self.formats(request.model), ModelWork(request.model.architecture, request.workload), on: pool,
+      barrier: RateBook(kept, threads: request.threads.decode).overhead(.barrier) ?? 0)
     let run = try attempt {
       var measurement = try measurer.measure(request, between: tracker.sample)
       measurement.peakResident = .unknown(reason: "a calibration's weights lay beside the model's")

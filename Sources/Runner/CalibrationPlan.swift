@@ -52,6 +52,4 @@ struct CalibrationPlan {
   let attentionLayers = 8
   /// Some milliseconds of multiply-adds.
   let peakRounds = 1 << 20
-  /// Passes without products per sample.
-  let passRepeats = 20
 }

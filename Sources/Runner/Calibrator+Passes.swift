@@ -7,36 +7,43 @@ internal import JSONText
 internal import LanguageModel
 internal import Quantities
 
-extension Calibrator {
-  /// Times a small model's passes without the arithmetic of the products: norms, rotations, activations, sums, and
-  /// the conversion of each product's input.
-  ///
-  /// - Parameter barrier: seconds of an empty job, which the estimate counts apart.
-  func passes(threads: Int, _ samples: inout RateSamples, barrier: Double) throws(LanguageRuntimeError) {
-    progress("everything but products, on a small model")
-    guard let model = Self.smallModel(layers: 8) else { return }
-    let pool = try ThreadPool(count: threads)
-    defer { pool.stop() }
-    let workload = Workload(promptTokens: 32, generatedTokens: 0, contextTokens: 64)
-    let work = ModelWork(model.architecture, workload)
-    let session = try InferenceSession(
+/// A small model's passes without products and attention: norms, rotations, activations, sums.
+struct PassProbe {
+  private let session: InferenceSession
+  private let work: ModelWork
+
+  /// Tokens of a pass: of decoding, of a few sequences that decode together, of a prompt.
+  static let batches = [1, 32, 512]
+  /// Tokens that one sample runs through in each of them, at least two passes.
+  private static let sampleTokens = 640
+  private static let mostPasses = 20
+
+  /// Nil where the model that is built in cannot be made.
+  init?(kernels: KernelSet, pool: ThreadPool) throws(LanguageRuntimeError) {
+    guard let model = Self.smallModel(layers: 8) else { return nil }
+    let workload = Workload(promptTokens: 512, generatedTokens: 0, contextTokens: 544)
+    work = ModelWork(model.architecture, workload)
+    session = try InferenceSession(
       architecture: model.architecture,
       weights: SyntheticWeights(inventory: model.inventory, kernels: kernels, pool: pool),
       workload: workload, kernels: kernels, pool: pool, productsAreIdle: true)
-    for batch in [1, 32] {
-      let tokens = [Int32](repeating: 1, count: batch)
-      for _ in 0..<plan.repeats {
-        let seconds = try Timing.seconds { () throws(LanguageRuntimeError) in
-          for _ in 0..<plan.passRepeats {
-            session.truncate()
-            try session.run(tokens)
-          }
+  }
+
+  /// Bytes of activations per second.
+  ///
+  /// - Parameter barrier: seconds of an empty job, which the estimate counts apart.
+  func rate(batch: Int, barrier: Double) throws(LanguageRuntimeError) -> Double {
+    let tokens = [Int32](repeating: 1, count: batch)
+    let passes = max(2, min(Self.mostPasses, Self.sampleTokens / batch))
+    let seconds =
+      try Timing.seconds { () throws(LanguageRuntimeError) in
+        for _ in 0..<passes {
+          session.truncate()
+          try session.run(tokens)
         }
-        let joins = Double(work.layers) * CalibratedSpeed.jobsPerLayer * barrier
-        let rest = max(seconds / Double(plan.passRepeats) - joins, seconds / Double(plan.passRepeats) / 10)
-        samples.add(.init(.elementwise, threads: threads, batch: batch), work.activationBytes * Double(batch) / rest)
-      }
-    }
+      } / Double(passes)
+    let joins = Double(work.layers) * CalibratedSpeed.jobsPerLayer * barrier
+    return work.activationBytes * Double(batch) / max(seconds - joins, seconds / 10)
   }
 
   /// A llama of 2048 wide layers in 8 bits.
@@ -49,5 +56,19 @@ extension Calibrator {
     let plain = try? LanguageModelDescription(
       configuration: configuration, name: "calibration", provenance: .configuration(path: "built in"))
     return plain.flatMap { model in try? CompressionVariant(parsing: "q8_0").applied(to: model) }
+  }
+}
+
+extension Calibrator {
+  func passes(threads: Int, _ samples: inout RateSamples, barrier: Double) throws(LanguageRuntimeError) {
+    progress("everything but products and attention, on a small model")
+    let pool = try ThreadPool(count: threads)
+    defer { pool.stop() }
+    guard let probe = try PassProbe(kernels: kernels, pool: pool) else { return }
+    for batch in PassProbe.batches {
+      for _ in 0..<plan.repeats {
+        samples.add(.init(.elementwise, threads: threads, batch: batch), try probe.rate(batch: batch, barrier: barrier))
+      }
+    }
   }
 }

@@ -31,7 +31,9 @@ package struct Measurer: Sendable {
   /// - Parameter between: called before and after each timed stretch, to measure something else by turns.
   /// - Throws: `RunnerError.doesNotFit` before anything is loaded, `.interrupted` without a single sample;
   ///   `LanguageRuntimeError`; `MeterError` for a meter that was asked for and does not measure.
-  package func measure(_ request: MeasurementRequest, between: () -> Void = {}) throws -> Measurement {
+  package func measure(
+    _ request: MeasurementRequest, between: () throws(LanguageRuntimeError) -> Void = {}
+  ) throws -> Measurement {
     let tokens = request.workload.promptTokens + request.workload.generatedTokens
     guard tokens <= request.workload.contextTokens else {
       throw RunnerError.contextTooShort(context: request.workload.contextTokens, needed: tokens)

@@ -16,6 +16,8 @@ package final class RateTracker {
   private let attentions: [(probe: AttentionProbe, group: Int)]
   private let cache: KeyValueFormat
   private let headWidth: Int
+  private let passes: PassProbe?
+  private let barrier: Double
   private var samples: RateSamples
 
   /// Takes the bytes of a calibration's weights, until it is gone.
@@ -23,9 +25,10 @@ package final class RateTracker {
   /// - Parameters:
   ///   - formats: those of the variant's matrices; rows of kept weights, which must be written first, are left out.
   ///   - pool: its threads are those of the rates.
+  ///   - barrier: seconds of an empty job.
   /// - Throws: `LanguageRuntimeError` when memory is refused.
   package init(
-    _ calibrator: Calibrator, of formats: [RuntimeFormat], _ model: ModelWork, on pool: ThreadPool
+    _ calibrator: Calibrator, of formats: [RuntimeFormat], _ model: ModelWork, on pool: ThreadPool, barrier: Double
   ) throws(LanguageRuntimeError) {
     self.calibrator = calibrator
     self.formats = formats.filter { !$0.isKeptRow }
@@ -34,6 +37,8 @@ package final class RateTracker {
     let width = model.headWidth
     headWidth = plan.headWidths.min { abs($0 - width) < abs($1 - width) } ?? width
     probe = try KernelProbe(kernels: calibrator.kernels, pool: pool, regionBytes: calibrator.regionBytes)
+    passes = try PassProbe(kernels: calibrator.kernels, pool: pool)
+    self.barrier = barrier
     var attentions: [(AttentionProbe, Int)] = []
     for group in plan.headGroups {
       attentions.append(
@@ -49,11 +54,14 @@ package final class RateTracker {
   /// Turns over all kernels in one call: together as long as a state of a busy machine lasts.
   private static let turns = 4
 
-  package func sample() {
-    let bytes = probe.read
+  package func sample() throws(LanguageRuntimeError) {
     var read = 0
-    let seconds = Timing.seconds { read = bytes() }
+    let seconds = Timing.seconds { read = probe.read() }
     samples.add(.init(.read), Double(read) / seconds)
+    for (batch, threads) in [(1, samples.threads.decode), (PassProbe.batches.last ?? 1, samples.threads.prefill)] {
+      guard let rate = try passes?.rate(batch: batch, barrier: barrier) else { continue }
+      samples.add(.init(.elementwise, threads: threads, batch: batch), rate)
+    }
     for _ in 0..<Self.turns {
       for format in formats {
         probe.use(format)

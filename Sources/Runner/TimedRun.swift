@@ -55,7 +55,7 @@ struct TimedRun {
 
   /// - Parameter between: called before and after each timed stretch, to measure something else by turns.
   mutating func samples(
-    progress: (String) -> Void, isCancelled: () -> Bool, between: () -> Void = {}
+    progress: (String) -> Void, isCancelled: () -> Bool, between: () throws(LanguageRuntimeError) -> Void = {}
   ) throws(LanguageRuntimeError) {
     let prompt = tokens(promptTokens)
     progress("warming up")
@@ -69,7 +69,7 @@ struct TimedRun {
     energy.start()
     defer { energy.finish() }
     rest(progress, isCancelled)
-    between()
+    try between()
     for round in 0..<max(1, request.samples) {
       if isCancelled() { return }
       progress("sample \(round + 1) of \(request.samples)")
@@ -79,11 +79,11 @@ struct TimedRun {
         [(0, prompt)], scale: sample?.promptScale ?? 1, layers: sample?.promptLayers ?? .max, &prefillTally)
       energy.add(.prefill, from: start, seconds: seconds, tokens: promptTokens)
       prefill.append(Double(promptTokens) / seconds)
-      between()
+      try between()
       if isCancelled() { return }
       guard decodeTokens > 0 else { continue }
       try decodeSample()
-      between()
+      try between()
     }
     isComplete = true
   }

@@ -15,7 +15,7 @@ import Testing
   private func tracker(_ formats: [RuntimeFormat], on pool: ThreadPool) throws -> RateTracker {
     let machine = try Fixture.machine(lastLevelCache: .mebibytes(1))
     let work = ModelWork(try Fixture.model().architecture, Fixture.workload)
-    return try RateTracker(Calibrator(machine: machine, toolVersion: "test"), of: formats, work, on: pool)
+    return try RateTracker(Calibrator(machine: machine, toolVersion: "test"), of: formats, work, on: pool, barrier: 0)
   }
 
   private func calibration(_ rates: [Calibration.Rate]) -> Calibration {
@@ -39,9 +39,9 @@ import Testing
     let pool = try ThreadPool(count: 1)
     defer { pool.stop() }
     let first = try tracker([Self.q8], on: pool)
-    first.sample()
+    try first.sample()
     let rates = first.calibration(in: calibration([])).rates
-    #expect(Set(rates.map(\.operation)) == [.read, .matvec, .gemm, .attention, .attentionPrefill])
+    #expect(Set(rates.map(\.operation)) == [.read, .elementwise, .matvec, .gemm, .attention, .attentionPrefill])
     #expect(rates.allSatisfy { $0.perSecond > 0 && $0.perSecond.isFinite && $0.threads == 1 })
     #expect(Set(rates.filter { $0.operation == .matvec || $0.operation == .gemm }.map(\.format)) == [Self.q8.name])
 
@@ -60,7 +60,7 @@ import Testing
     let pool = try ThreadPool(count: 1)
     defer { pool.stop() }
     let tracker = try tracker([Self.q8], on: pool)
-    for _ in 0..<3 { tracker.sample() }
+    for _ in 0..<3 { try tracker.sample() }
     let read = try #require(tracker.calibration(in: calibration([])).rates.first { $0.operation == .read })
     #expect(read.samples == 3)
     // Of three samples the middle 80 % are all: least and most.
@@ -72,7 +72,7 @@ import Testing
     defer { pool.stop() }
     let kept = try #require(RuntimeFormat.keptRows(permille: 200, columns: 2048))
     let tracker = try tracker([kept], on: pool)
-    tracker.sample()
+    try tracker.sample()
     #expect(!tracker.calibration(in: calibration([])).rates.contains { $0.operation == .matvec })
   }
 }
