@@ -149,7 +149,7 @@ let package = Package(
       "Planning",
       [
         "Quantities", "JSONText", "Hardware", "LanguageModel", "Compression", "Evidence", "CostModel", "Recommender",
-        "Profiles", "ModelFiles", "Training", "Archive",
+        "Profiles", "HardwareProbe", "ModelFiles", "Training", "Runner", "Archive",
       ]),
     .testTarget(name: "TerminalTests", dependencies: ["TestSupport", "JSONText", "Terminal"], swiftSettings: strict),
   ],

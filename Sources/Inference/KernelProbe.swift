@@ -159,14 +159,16 @@ package final class KernelProbe {
       interleavedRows: kernels.interleaves(type) ? rows / 16 * 16 : 0)
   }
 
-  /// Wide reads of the whole region by every thread that decodes; the bytes read.
-  package func read() -> Int {
+  /// Wide reads of the region, or of its first bytes, by every thread that decodes; the bytes read.
+  @discardableResult
+  package func read(atMost most: Int = .max) -> Int {
+    let pages = min(region.count, most) / 4096
     pool.withThreads(pool.counts.decode) {
-      pool.forEachChunk(of: region.count / 4096, grain: 512) { _, range in
+      pool.forEachChunk(of: pages, grain: 512) { _, range in
         _ = kernels.row.pointee.read(region.address + range.lowerBound * 4096, range.count * 4096)
       }
     }
-    return region.count / 4096 * 4096
+    return pages * 4096
   }
 
   /// Multiply-adds in the registers of every thread of prompts; the operations. Integers, words and tiles give none

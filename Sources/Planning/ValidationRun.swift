@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CostModel
-internal import Evidence
-internal import Hardware
+package import Evidence
+package import Hardware
 internal import Inference
 internal import LanguageModel
 internal import Quantities
-internal import Runner
+package import Runner
 
 /// What is measured of one variant, to hold its estimate against.
-struct ValidationRun {
-  let measurer: Measurer
+package struct ValidationRun {
+  private let measurer: Measurer
   /// The machine's calibration, whose rates of the variant's kernels are sampled anew by turns with its runs; nil leaves
   /// them as they are.
-  let kept: Calibration?
+  private let kept: Calibration?
+
+  package init(measurer: Measurer, kept: Calibration?) {
+    self.measurer = measurer
+    self.kept = kept
+  }
 
   /// Runs, or the reason why there is none; with the calibration that belongs to them, if it is not the machine's own.
   /// Causes other than a lack of memory end the validation.
-  func results(
+  package func results(
     _ request: MeasurementRequest
   ) throws -> (runs: [Result<Measurement, RunnerError>], calibration: Calibration?) {
     let (first, calibration) = try speed(request)

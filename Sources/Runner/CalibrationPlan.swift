@@ -47,7 +47,9 @@ struct CalibrationPlan {
   let headGroups = [1, 4, 8]
   /// Positions that a token sees: of a usual conversation, and more than the near caches hold.
   let contexts = [576, 4096]
-  let promptAttentionRepeats = 2
+  let attentionRepeats = (token: 5, prompt: 2)
+  /// Bytes that are read before a token's attention.
+  let weightsBetween = 256 << 20
   /// Layers with a cache of their own.
   let attentionLayers = 8
   /// Some milliseconds of multiply-adds.

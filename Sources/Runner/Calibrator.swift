@@ -231,7 +231,10 @@ package struct Calibrator {
         for group in plan.headGroups {
           let attention = try self.attention(
             group: group, width: width, format, context: plan.contexts.max() ?? 0, probe.pool)
-          for context in plan.contexts { attend(attention, group: group, at: context, format, width, &samples) }
+          for context in plan.contexts {
+            attend(
+              attention, beside: probe, group: group, at: context, format, width, plan.attentionRepeats, &samples)
+          }
         }
       }
     }
@@ -249,22 +252,24 @@ package struct Calibrator {
 
   /// One token behind so many cached ones, and for the middle group the last of a prompt's chunks that ends there.
   func attend(
-    _ attention: AttentionProbe, group: Int, at context: Int, _ format: KeyValueFormat, _ width: Int,
-    _ samples: inout RateSamples
+    _ attention: AttentionProbe, beside probe: KernelProbe, group: Int, at context: Int, _ format: KeyValueFormat,
+    _ width: Int, _ repeats: (token: Int, prompt: Int), _ samples: inout RateSamples
   ) {
     func key(_ operation: Calibration.Rate.Operation, _ queries: Int, _ positions: Int) -> RateSamples.Key {
       let bytes = Double(2 * plan.keyWidth) * format.bitsPerElement / 8 * Double(positions)
       return RateSamples.Key(
         operation, format: format.rawValue, batch: queries, operandBytes: Int(bytes), columns: width)
     }
-    for _ in 0..<plan.repeats {
+    for _ in 0..<repeats.token {
+      // A model's weights pass through the caches between a layer's attention and its next one.
+      probe.read(atMost: plan.weightsBetween)
       var operations = 0.0
       let seconds = Timing.seconds { operations = attention.run(tokens: 1, at: context) }
       samples.add(key(.attention, group, context), operations / seconds)
     }
     guard group == plan.headGroups[plan.headGroups.count / 2] else { return }
     let first = max(0, context - plan.tokens) / plan.tokens * plan.tokens
-    for _ in 0..<plan.promptAttentionRepeats {
+    for _ in 0..<repeats.prompt {
       var operations = 0.0
       let seconds = Timing.seconds { operations = attention.run(tokens: plan.tokens, at: first, layers: 1) }
       samples.add(key(.attentionPrefill, plan.tokens, first + plan.tokens), operations / seconds)

@@ -51,8 +51,8 @@ package final class RateTracker {
   /// Of a usual conversation; what is measured behind more stays as it was calibrated.
   private static func context(_ plan: CalibrationPlan) -> Int { plan.contexts.min() ?? 0 }
 
-  /// Turns over all kernels in one call: together as long as a state of a busy machine lasts.
-  private static let turns = 4
+  /// Turns over all kernels in one call: together longer than a state of a busy machine lasts.
+  private static let turns = 2
 
   package func sample() throws(LanguageRuntimeError) {
     var read = 0
@@ -70,7 +70,8 @@ package final class RateTracker {
       }
       for (attention, group) in attentions {
         calibrator.attend(
-          attention, group: group, at: Self.context(calibrator.plan), cache, headWidth, &samples)
+          attention, beside: probe, group: group, at: Self.context(calibrator.plan), cache, headWidth, (1, 1),
+          &samples)
       }
     }
   }

@@ -84,7 +84,8 @@ def ours(run, part, path):
     profile = answer["profile"]
     operations = sum(operator["operationsPerToken"] or 0 for operator in profile["prefill"]["operators"])
     return rates | {
-        "peak": answer["peakResidentBytes"]["value"], "promptOperations": operations, "limits": profile["limits"]}
+        "peak": answer["peakResidentBytes"]["value"], "promptOperations": operations, "limits": profile["limits"],
+        "stages": {phase: profile[phase]["stageSecondsPerToken"] for phase in ("prefill", "decode")}}
 
 
 def timed(work):
@@ -163,12 +164,12 @@ def rows_of(record, limits):
     if record.get("beside"):
         label += f", llama.cpp {record['beside']}"
 
-    def row(what, key, text, ratio, of_limit="–", other=None):
+    def row(what, key, text, ratio, of_limit="–", undisturbed="–", other=None):
         mine, them = ([r[side][k] for r in rounds] for side, k in (("ours", key), ("theirs", other or key)))
         ratios = [ratio(a, b) for a, b in zip(mine, them)]
         return (
             label, record["threads"], what, text(statistics.median(mine)), text(statistics.median(them)),
-            parts.spread(ratios), of_limit, len(rounds))
+            parts.spread(ratios), of_limit, undisturbed, len(rounds))
 
     def more(a, b):
         return a / b
@@ -181,8 +182,10 @@ def rows_of(record, limits):
         yield row("start to first token, s; llama.cpp maps", "load", "{:.2f}".format, less, other="mapped")
         return
     prompt, generated = record["case"].split("-")
-    yield row(f"prefill of {prompt}, t/s", "prefill", "{:.2f}".format, more, of_tiles(record))
-    yield row(f"decode of {generated} at {prompt}, t/s", "decode", "{:.2f}".format, more, of_reads(record, limits))
+    yield row(f"prefill of {prompt}, t/s", "prefill", "{:.2f}".format, more, of_tiles(record), of_tiles_undisturbed(record))
+    yield row(
+        f"decode of {generated} at {prompt}, t/s", "decode", "{:.2f}".format, more, of_reads(record, limits),
+        of_reads_undisturbed(record))
     yield row("peak resident, MiB", "peak", lambda value: f"{value / 2**20:.0f}", less)
 
 
@@ -206,6 +209,28 @@ def of_tiles(record):
     return share([r["prefill"] * r["promptOperations"] / peak for r, peak in zip(ours, peaks)])
 
 
+def fastest(record, phase):
+    """Seconds per token if each layer took as long as in the round where it took least; None for older rounds."""
+    rounds = [r["ours"].get("stages", {}).get(phase) for r in record["rounds"]]
+    return sum(map(min, zip(*rounds))) if rounds and all(rounds) else None
+
+
+def best_limit(record, limit):
+    return max(r["ours"].get("limits", {}).get(limit, 0) for r in record["rounds"])
+
+
+def of_reads_undisturbed(record):
+    seconds, read = fastest(record, "decode"), best_limit(record, "readBytesPerSecond")
+    return share([record["weightBytes"] / seconds / read]) if seconds and read else "–"
+
+
+def of_tiles_undisturbed(record):
+    seconds, peak = fastest(record, "prefill"), best_limit(record, "tileOperationsPerSecond")
+    if record["kernels"] not in ("best", "amx") or not seconds or not peak:
+        return "–"
+    return share([record["rounds"][0]["ours"]["promptOperations"] / seconds / peak])
+
+
 def sections(run, table, options):
     with tempfile.TemporaryDirectory() as temporary:
         folder = parts.Folder(options.parts or pathlib.Path(temporary) / "parts")
@@ -221,12 +246,15 @@ def sections(run, table, options):
     yield (
         "## Beside llama.cpp\n\nMedians of alternating rounds; the ratio says how many times faster or smaller ours is: "
         "the median of the rounds' pairs, with an interval that holds the true one with at least 90 %. llama.cpp by "
-        f"{', '.join(sorted({record['rival'] for record in records}))}; files of random weights. The last but one column "
+        f"{', '.join(sorted({record['rival'] for record in records}))}; files of random weights. \"Of the limit\" "
         "is the weights' bytes per second over what so many threads read at most, and of prompts the operations per second over "
-        "what AMX tiles do in registers, where they are used; both limits are measured in the same process as the rates. From a start to the first token: ours "
+        "what AMX tiles do in registers, where they are used; both limits are measured in the same process as the rates. "
+        "Undisturbed is the same share if each layer took as long as in the round where it took least (within a round the "
+        "lower quartile of its times), of the highest limit of all rounds: what other machines on the same host take is in "
+        "neither. From a start to the first token: ours "
         "is a whole process with its tokenizer, which repacks weights behind the first token, or uses them as the file is mapped "
         "where the row says so; llama.cpp's counts from the call that loads, once "
         "reading the file into memory, once mapping it; the file lies in the page cache, and each figure is the second of "
         "two loads in a row.")
-    head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of the limit", "rounds")
+    head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of the limit", "undisturbed", "rounds")
     yield table(head, [row for record in records for row in rows_of(record, limits)])

@@ -37,7 +37,9 @@ struct ValidateCommand: ParsableCommand {
       "The largest median error of each quantity, such as 0.1 (default: memory 0.03, prefill 0.10, decode 0.05).",
       valueName: "fraction"), transform: PositiveNumber.parse)
   var tolerance: Double?
-  @Flag(inversion: .prefixedNo, help: "Measure this machine's kernels first, and a variant's by turns with its runs.") var calibrate = true
+  @Flag(
+    inversion: .prefixedNo, help: "Measure this machine's kernels first, and a variant's by turns with its runs.")
+  var calibrate = true
   @Flag(help: "Three formats of one model instead of all formats.") var quick = false
   @OptionGroup var workload: WorkloadOptions
   @OptionGroup var runOptions: RunOptions
