@@ -34,6 +34,20 @@ extension PlanningSession {
     return calibration
   }
 
+  /// Whether this machine's kernels were measured within the hour with the threads asked for.
+  func wasCalibratedLately(_ wish: ThreadWish) throws -> Bool {
+    let machine = try profile(of: .here)
+    guard let calibration = machine.calibration, let date = try? Date(calibration.date, strategy: .iso8601) else {
+      return false
+    }
+    let counts = ThreadChoice(machine, wish).counts
+    func has(_ operation: Calibration.Rate.Operation, _ threads: Int) -> Bool {
+      calibration.rates.contains { $0.operation == operation && $0.threads == threads }
+    }
+    let age = Date.now.timeIntervalSince(date)
+    return has(.matvec, counts.decode) && has(.gemm, counts.prefill) && (0..<3600).contains(age)
+  }
+
   /// Measures rows of kept weights beside dense ones on this machine.
   ///
   /// - Parameter kernels: the name of a set; nil takes the best.

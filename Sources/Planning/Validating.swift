@@ -41,14 +41,14 @@ extension PlanningSession {
   /// Holds the estimates of models and variants against runs of the same, which are kept.
   ///
   /// Speed is measured as the options say; memory always on the whole model, where it fits.
-  /// - Parameter calibrates: measures the kernels before all, and those of a variant once more by turns with its run, since
-  ///   rates age with the load of the machine. Else the newest calibration serves.
+  /// - Parameter calibrates: measures the kernels before all, unless that was done lately, and those of a variant once more
+  ///   by turns with its run, since rates age with the load of the machine. Else the newest calibration serves.
   package func validate(
     _ cases: ValidationCases, _ workload: Workload, _ options: MeasuringOptions, calibrates: Bool
   ) throws -> Validation {
     let archive = try Archive(path: folders.archive)
     let quality = try self.quality()
-    if calibrates {
+    if calibrates, try !wasCalibratedLately(options.threads) {
       _ = try calibrate(threads: options.threads, toolVersion: options.toolVersion, progress: options.progress)
     }
     let machine = try profile(of: .here)

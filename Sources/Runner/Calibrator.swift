@@ -207,7 +207,7 @@ package struct Calibrator {
   }
 
   /// Products with a few vectors: one walk per count over weights that lie in memory.
-  private func few(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
+  func few(_ probe: KernelProbe, _ format: RuntimeFormat, _ samples: inout RateSamples) {
     let bytes = probe.rowBytes(columns: plan.columns)
     let rows = plan.fewBytes / bytes / 16 * 16
     for tokens in plan.fewTokens {

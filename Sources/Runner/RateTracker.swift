@@ -16,6 +16,9 @@ package final class RateTracker {
   private let attentions: [(probe: AttentionProbe, group: Int)]
   private let cache: KeyValueFormat
   private let headWidth: Int
+  /// Positions behind which attention is measured.
+  private let contexts: [Int]
+  private let isBatched: Bool
   private let passes: PassProbe?
   private let barrier: Double
   private var samples: RateSamples
@@ -33,7 +36,10 @@ package final class RateTracker {
     self.calibrator = calibrator
     self.formats = formats.filter { !$0.isKeptRow }
     cache = model.workload.keyValueFormat
+    isBatched = model.workload.sequences > 1
     let plan = calibrator.plan
+    let usual = plan.contexts.min() ?? 0
+    contexts = model.middlePosition <= usual ? [usual] : plan.contexts
     let width = model.headWidth
     headWidth = plan.headWidths.min { abs($0 - width) < abs($1 - width) } ?? width
     probe = try KernelProbe(kernels: calibrator.kernels, pool: pool, regionBytes: calibrator.regionBytes)
@@ -41,15 +47,12 @@ package final class RateTracker {
     self.barrier = barrier
     var attentions: [(AttentionProbe, Int)] = []
     for group in plan.headGroups {
-      attentions.append(
-        (try calibrator.attention(group: group, width: headWidth, cache, context: Self.context(plan), pool), group))
+      let most = contexts.max() ?? 0
+      attentions.append((try calibrator.attention(group: group, width: headWidth, cache, context: most, pool), group))
     }
     self.attentions = attentions
     samples = RateSamples(threads: pool.counts, middle: .meanRate)
   }
-
-  /// Of a usual conversation; what is measured behind more stays as it was calibrated.
-  private static func context(_ plan: CalibrationPlan) -> Int { plan.contexts.min() ?? 0 }
 
   /// Turns over all kernels in one call: together longer than a state of a busy machine lasts.
   private static let turns = 2
@@ -67,11 +70,13 @@ package final class RateTracker {
         probe.use(format)
         calibrator.matvecs(probe, format, calibrator.plan.jobBytes, &samples)
         calibrator.gemm(probe, format, &samples)
+        if isBatched { calibrator.few(probe, format, &samples) }
       }
       for (attention, group) in attentions {
-        calibrator.attend(
-          attention, beside: probe, group: group, at: Self.context(calibrator.plan), cache, headWidth, (1, 1),
-          &samples)
+        for context in contexts {
+          calibrator.attend(
+            attention, beside: probe, group: group, at: context, cache, headWidth, (1, 1), &samples)
+        }
       }
     }
   }

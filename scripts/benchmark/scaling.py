@@ -5,14 +5,13 @@
   scripts/bench scaling --model llama-3-8b --variants q4_k_m --contexts 0,4096 --batches 1
 
 Writes reports/bench/scaling.md. Each row measures the decode of 16 tokens behind so many cached ones; the estimate is
-that of the same workload from a calibration with the row's threads, taken just before. Batches are measured where
-`anprobe measure` knows --batch.
+that of the same workload from a calibration with the row's threads, whose rates for the variant are sampled by turns
+with its runs (`anprobe validate`).
 """
 import argparse
 import os
 import pathlib
 import statistics
-import subprocess
 
 GENERATED = 16
 # Beyond this the report says that the model does not follow.
@@ -39,29 +38,19 @@ def arguments(words):
     return options
 
 
-def knows_batch(binary):
-    text = subprocess.run([str(binary), "measure", "--help"], stdout=subprocess.PIPE, text=True).stdout
-    return "--batch" in text
-
-
 def workload(context):
     """The options of a workload of so many cached tokens; the least prompt is one token."""
     prompt = max(1, context)
     return ["--prompt", str(prompt), "--generate", str(GENERATED), "--context", str(prompt + GENERATED)]
 
 
-def measured(run, options, variant, threads, context, batch):
+def compared(run, options, variant, threads, context, batch):
+    """Measured and estimated tokens per second by phase, the kernels' rates sampled by turns with the runs."""
     answer = run.anprobe(
-        "measure", options.model, "--variant", variant, *workload(context), "--threads", str(threads), "--samples",
-        str(options.samples), *(["--batch", str(batch)] if batch > 1 else []), "--json")
-    return {phase: answer[phase]["tokensPerSecond"]["median"] for phase in ("prefill", "decode")}
-
-
-def estimated(run, options, variant, threads, context, batch):
-    answer = run.anprobe(
-        "estimate", options.model, "--variant", variant, *workload(context), "--threads", str(threads), "--sequences",
-        str(batch), "--no-calibrate", "--json")
-    return {phase: answer[f"{phase}TokensPerSecond"].get("value") for phase in ("prefill", "decode")}
+        "validate", options.model, "--variant", variant, *workload(context), "--threads", str(threads), "--samples",
+        str(options.samples), *(["--batch", str(batch)] if batch > 1 else []), "--tolerance", "1000", "--json")
+    rows = {row["quantity"]: row for row in answer["rows"]}
+    return [{phase: rows.get(phase, {}).get(key) for phase in ("prefill", "decode")} for key in ("measured", "estimate")]
 
 
 def error(estimate, measurement):
@@ -73,7 +62,7 @@ def cell(value):
 
 
 def row(run, options, variant, threads, context, batch, first):
-    mine, model = (side(run, options, variant, threads, context, batch) for side in (measured, estimated))
+    mine, model = compared(run, options, variant, threads, context, batch)
     first.setdefault((variant, batch), mine["decode"])
     errors = {phase: error(model[phase], mine[phase]) for phase in mine}
     cells = [variant, threads, context, batch]
@@ -88,25 +77,23 @@ def row(run, options, variant, threads, context, batch, first):
 
 
 def sections(run, table, options, binary):
-    batches = options.batches if knows_batch(binary) else [1]
     rows, errors, first = [], [], {}
     for threads in options.threads:
         run.anprobe("probe", "--calibrate", "--threads", str(threads), "--json")
         for variant in options.variants:
             for context in options.contexts:
-                for batch in batches if context == options.contexts[0] else batches[:1]:
+                for batch in options.batches if context == options.contexts[0] else options.batches[:1]:
                     cells, off = row(run, options, variant, threads, context, batch, first)
                     rows.append(cells)
                     errors += [abs(off)] if off is not None else []
     head = (
         "variant", "threads", "cached", "batch", "decode t/s", "estimate", "error", "prefill t/s", "estimate", "error",
         "decode of the first row")
-    note = "" if knows_batch(binary) else " This build decodes one sequence at a time: `measure` has no --batch."
     verdict = (
         f"The estimates of decode are off by {statistics.median(errors) * 100:.1f} % in the median and "
         f"{max(errors) * 100:.1f} % at most; {sum(off > FOLLOWS for off in errors)} of {len(errors)} by more than "
         f"{FOLLOWS * 100:.0f} %." if errors else "There is no estimate to compare with.")
     yield (
-        f"## Scaling\n\n{options.model}, {GENERATED} tokens behind so many cached ones, medians of {options.samples} samples, all "
-        f"sequences' tokens together; estimates from a calibration with the same threads.{note} {verdict}\n\n"
+        f"## Scaling\n\n{options.model}, {GENERATED} tokens behind so many cached ones, the rate of {options.samples} samples together, all "
+        f"sequences' tokens together; estimates from rates sampled by turns with the runs, with the same threads. {verdict}\n\n"
         + table(head, rows))

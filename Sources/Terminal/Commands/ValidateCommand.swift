@@ -38,7 +38,8 @@ struct ValidateCommand: ParsableCommand {
       valueName: "fraction"), transform: PositiveNumber.parse)
   var tolerance: Double?
   @Flag(
-    inversion: .prefixedNo, help: "Measure this machine's kernels first, and a variant's by turns with its runs.")
+    inversion: .prefixedNo,
+    help: "Measure the kernels first, if not done within the hour, and a variant's by turns with its runs.")
   var calibrate = true
   @Flag(help: "Three formats of one model instead of all formats.") var quick = false
   @OptionGroup var workload: WorkloadOptions
