@@ -46,9 +46,19 @@ package struct Calibrator {
   /// - Throws: `LanguageRuntimeError` when memory or threads are refused.
   package func calibrate(threads: ThreadWish) throws(LanguageRuntimeError) -> Calibration {
     let start = Timing.now()
-    let resident = ResidentMemory.now()
+    let (threads, samples, measured) = try measurements(threads)
+    // All buffers are given back: what is resident is the program whose kernels have run, as it is beside a model.
+    let overheads = measured + Self.process(ResidentMemory.now(), threads: threads.decode)
+    return Calibration(
+      date: Timing.date(), toolVersion: toolVersion, kernelSet: kernels.name.rawValue,
+      duration: Seconds(Timing.now() - start), rates: samples.rates, overheads: overheads, warnings: samples.warnings)
+  }
+
+  private func measurements(
+    _ wish: ThreadWish
+  ) throws(LanguageRuntimeError) -> (ThreadCounts, RateSamples, [Calibration.Overhead]) {
     let trials = try self.trials()
-    let threads = threads.filled(
+    let threads = wish.filled(
       from: ThreadChoice.best(of: trials) ?? ThreadCounts(machine.processor.usableCores))
     var samples = RateSamples(threads: threads)
     for trial in trials {
@@ -68,10 +78,7 @@ package struct Calibrator {
       overheads.append(.init(.barrier, threads: count, amount: barrier.middle, low: barrier.low, high: barrier.high))
       try passes(threads: count, &samples, barrier: barrier.middle)
     }
-    overheads += Self.process(resident, threads: threads.decode)
-    return Calibration(
-      date: Timing.date(), toolVersion: toolVersion, kernelSet: kernels.name.rawValue,
-      duration: Seconds(Timing.now() - start), rates: samples.rates, overheads: overheads, warnings: samples.warnings)
+    return (threads, samples, overheads)
   }
 
   /// What threads are counted by: a usual format, whose codes cost more arithmetic than those of others. Where many cores
