@@ -11,7 +11,7 @@ struct PieceRuns: @unchecked Sendable {
     let chunksBefore: Int
   }
 
-  private let grain: Int
+  private let size: ChunkSize
   private let lists: Int
   /// By thread, then by list. Not an array: all threads read them, and would count their references to it together.
   private let runs: UnsafeMutableBufferPointer<Run>
@@ -22,8 +22,8 @@ struct PieceRuns: @unchecked Sendable {
   /// - Parameters:
   ///   - areApart: whether each list is cut by itself.
   ///   - room: uninitialised, for `count` runs.
-  init(lists: [Int], grain: Int, threads: Int, areApart: Bool, in room: UnsafeMutableBufferPointer<Run>) {
-    self.grain = grain
+  init(lists: [Int], size: ChunkSize, threads: Int, areApart: Bool, in room: UnsafeMutableBufferPointer<Run>) {
+    self.size = size
     self.lists = lists.count
     runs = room
     let total = lists.reduce(0, +)
@@ -49,7 +49,7 @@ struct PieceRuns: @unchecked Sendable {
     return last.chunksBefore + chunks(of: last.pieces)
   }
 
-  private func chunks(of pieces: Range<Int>) -> Int { (pieces.count + grain - 1) / grain }
+  private func chunks(of pieces: Range<Int>) -> Int { size.count(of: pieces.count) }
 
   /// The pieces of one of them, which are counted through the lists in order.
   func chunk(_ place: Int, ofThread thread: Int) -> (list: Int, pieces: Range<Int>) {
@@ -57,7 +57,8 @@ struct PieceRuns: @unchecked Sendable {
     // A list without pieces begins where the next one does, which is met first.
     while runs[thread * lists + list].chunksBefore > place { list -= 1 }
     let run = runs[thread * lists + list]
-    let start = run.pieces.lowerBound + (place - run.chunksBefore) * grain
-    return (list, start..<min(start + grain, run.pieces.upperBound))
+    let chunk = size.range(place - run.chunksBefore, of: run.pieces.count)
+    let start = run.pieces.lowerBound
+    return (list, start + chunk.lowerBound..<start + chunk.upperBound)
   }
 }

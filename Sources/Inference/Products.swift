@@ -154,8 +154,8 @@ package struct Products: @unchecked Sendable {
   /// NUMA nodes a thread's rows are those that it put into panels (`InterleavedWeights`), but for what it helps with.
   func forEachPiece(of parts: [ProductPart], _ body: (_ part: ProductPart, _ rows: Range<Int>) -> Void) {
     let lists = parts.map(\.pieces)
-    let grain = pieces(of: lists.reduce(0, +), rowBytes: parts.first?.matrix.rowBytes ?? 1)
-    pool.forEachPiece(of: lists, grain: grain) { _, list, pieces in
+    let least = leastPieces(rowBytes: parts.first?.matrix.rowBytes ?? 1)
+    pool.forEachPiece(of: lists, size: .halves(atLeast: least)) { _, list, pieces in
       guard !isIdle else { return }
       let part = parts[list]
       let first = part.rows.lowerBound + pieces.lowerBound * Interleaving.panelRows
@@ -164,12 +164,10 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  /// Pieces of sixteen rows that a thread takes at a time: few enough that the last one to finish keeps nobody waiting
-  /// long, many enough that taking them costs nothing.
-  private func pieces(of total: Int, rowBytes: Int) -> Int {
-    max(1, min(total / (pool.active * 8), Self.chunkBytes / (rowBytes * Interleaving.panelRows)))
-  }
-  private static let chunkBytes = 64 << 10
+  /// Pieces of sixteen rows that a thread takes at the end of its run: so few that the last one to finish keeps nobody
+  /// waiting long.
+  private func leastPieces(rowBytes: Int) -> Int { max(1, Self.leastBytes / (rowBytes * Interleaving.panelRows)) }
+  private static let leastBytes = 32 << 10
 
   private func multiply(_ part: ProductPart, rows: Range<Int>, _ activations: ck_activations) {
     let matrix = part.matrix
@@ -334,7 +332,7 @@ package struct Products: @unchecked Sendable {
     let step = Int(ck_gemm_row_step(kernels.row))
     let lists = parts.map { ($0.rows.count + step - 1) / step }
     let grain = max(1, min(lists.reduce(0, +) / (pool.active * 4), Self.runRows / step))
-    pool.forEachPiece(of: lists, grain: grain) { thread, list, pieces in
+    pool.forEachPiece(of: lists, size: .equal(grain)) { thread, list, pieces in
       guard !isIdle else { return }
       let part = parts[list]
       let first = part.rows.lowerBound + pieces.lowerBound * step

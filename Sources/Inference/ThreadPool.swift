@@ -119,21 +119,21 @@ package final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  /// Runs through several lists of so many pieces as one job, in chunks of at most `grain`: each thread takes those of
-  /// its own run of each list, then helps with what others have left.
+  /// Runs through several lists of so many pieces as one job, in chunks: each thread takes those of its own run of each
+  /// list, then helps with what others have left.
   ///
   /// On several NUMA nodes whose run a piece is in depends on its list alone, not on what else the job has.
   package func forEachPiece(
-    of lists: [Int], grain: Int, _ body: (_ thread: Int, _ list: Int, _ pieces: Range<Int>) -> Void
+    of lists: [Int], size: ChunkSize, _ body: (_ thread: Int, _ list: Int, _ pieces: Range<Int>) -> Void
   ) {
-    guard active > 1, lists.reduce(0, +) > grain else {
+    guard active > 1, size.count(of: lists.reduce(0, +)) > 1 else {
       for (list, count) in lists.enumerated() where count > 0 { body(0, list, 0..<count) }
       return
     }
     let (threads, shares) = (active, shares)
     let count = PieceRuns.count(lists: lists, threads: threads)
     withUnsafeTemporaryAllocation(of: PieceRuns.Run.self, capacity: count) { room in
-      let runs = PieceRuns(lists: lists, grain: grain, threads: threads, areApart: hasNodes, in: room)
+      let runs = PieceRuns(lists: lists, size: size, threads: threads, areApart: hasNodes, in: room)
       shares.divide(among: threads, chunks: runs.chunks)
       run { thread in
         while let (share, place) = shares.take(thread, among: threads) {

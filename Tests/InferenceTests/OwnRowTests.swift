@@ -148,23 +148,38 @@ import Testing
     #expect(pieces == [[16, 8, 8, 0], [32, 32, 0], [4, 4, 4, 0], [2, 1], [0, 3]])
   }
 
+  @Test func `chunks are half of what is left each, down to the least, or equal but for the last`() {
+    func counts(_ size: ChunkSize, of pieces: Int) -> [Int] {
+      (0..<size.count(of: pieces)).map { size.range($0, of: pieces).count }
+    }
+    #expect(counts(.halves(atLeast: 1), of: 44) == [22, 11, 5, 3, 1, 1, 1])
+    #expect(counts(.halves(atLeast: 4), of: 44) == [22, 11, 5, 4, 2])
+    #expect(counts(.equal(20), of: 44) == [20, 20, 4])
+    #expect(counts(.halves(atLeast: 4), of: 3) == [3])
+    #expect(counts(.halves(atLeast: 4), of: 0) == [] && counts(.equal(4), of: 0) == [])
+    let size = ChunkSize.halves(atLeast: 2)
+    for pieces in 1...50 {
+      #expect((0..<size.count(of: pieces)).flatMap { Array(size.range($0, of: pieces)) } == Array(0..<pieces))
+    }
+  }
+
   @Test(arguments: [true, false])
   func `lists cut by themselves do not depend on what else is in the job, those cut together are one list`(
     areApart: Bool
   ) {
     for threads in 1...5 {
-      for grain in 1...4 {
+      for size in [.equal(1), .equal(3), .halves(atLeast: 1), .halves(atLeast: 4)] as [ChunkSize] {
         let lists = [7, 0, 16, 3, 0]
         let room = UnsafeMutableBufferPointer<PieceRuns.Run>
           .allocate(capacity: PieceRuns.count(lists: lists, threads: threads))
         defer { room.deallocate() }
-        let runs = PieceRuns(lists: lists, grain: grain, threads: threads, areApart: areApart, in: room)
+        let runs = PieceRuns(lists: lists, size: size, threads: threads, areApart: areApart, in: room)
         var owners = [[Int?]](repeating: [], count: 5)
         for (list, count) in lists.enumerated() { owners[list] = [Int?](repeating: nil, count: count) }
         for thread in 0..<threads {
           for place in 0..<runs.chunks(thread) {
             let (list, pieces) = runs.chunk(place, ofThread: thread)
-            #expect((1...grain).contains(pieces.count))
+            #expect(!pieces.isEmpty)
             for piece in pieces {
               #expect(owners[list][piece] == nil)
               owners[list][piece] = thread
