@@ -180,6 +180,7 @@ import Testing
           for place in 0..<runs.chunks(thread) {
             let (list, pieces) = runs.chunk(place, ofThread: thread)
             #expect(!pieces.isEmpty)
+            if case .equal(let most) = size { #expect(pieces.count <= most) }
             for piece in pieces {
               #expect(owners[list][piece] == nil)
               owners[list][piece] = thread
