@@ -80,6 +80,9 @@ void rms_norm_avx2(const float *x, const float *weight, float *y, int64_t n, flo
   __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
   int64_t i = 0;
   for (; i + 15 < n; i += 16) {
+    // What the second pass needs is far away when a layer's weights have gone by.
+    _mm_prefetch((const char *)(weight + i), _MM_HINT_T0);
+    _mm_prefetch((const char *)(y + i), _MM_HINT_T0);
     __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + 8);
     low = _mm256_fmadd_ps(a, a, low);
     high = _mm256_fmadd_ps(b, b, high);

@@ -13,7 +13,7 @@ package final class InferenceSession {
   package let kernels: KernelSet
   package let pool: ThreadPool
   private let products: Products
-  var transformer: Transformer
+  let transformer: Transformer
   let buffers: RuntimeBuffers
   /// The copy of the file's matrices in interleaved rows; nil where there is none.
   private let repacked: InterleavedWeights?

@@ -8,7 +8,7 @@ internal import LanguageModel
 /// - Shapes: per layer and sequence (KV head, position, width), rows stored in the cache's format: a head's rows lie one
 ///   behind the other, so that its attention reads them as one stream. Layers with a window begin at a position of their
 ///   own (`KVCache+Windows`).
-struct KVCache: @unchecked Sendable {
+final class KVCache: @unchecked Sendable {
   /// Where one layer's rows of one sequence lie.
   struct Layer {
     let keys: UnsafeMutableRawPointer

@@ -44,14 +44,15 @@ package final class MemorySlab: @unchecked Sendable {
 /// The buffers of a memory plan, allocated exactly.
 final class RuntimeBuffers: @unchecked Sendable {
   let plan: RuntimeMemoryPlan
-  private let slabs: [RuntimeMemoryPlan.BufferName: MemorySlab]
+  /// By name; nil where the plan has none.
+  private let slabs: [MemorySlab?]
 
   /// Allocates everything but the weights, which have an owner of their own.
   init(plan: RuntimeMemoryPlan) throws(LanguageRuntimeError) {
     self.plan = plan
-    var slabs: [RuntimeMemoryPlan.BufferName: MemorySlab] = [:]
+    var slabs = [MemorySlab?](repeating: nil, count: RuntimeMemoryPlan.BufferName.allCases.count)
     for buffer in plan.buffers where buffer.name != .weights {
-      slabs[buffer.name] = try MemorySlab(bytes: buffer.bytes, for: buffer.name.rawValue)
+      slabs[buffer.name.rawValue] = try MemorySlab(bytes: buffer.bytes, for: buffer.name.name)
     }
     self.slabs = slabs
   }
@@ -59,7 +60,7 @@ final class RuntimeBuffers: @unchecked Sendable {
   var allocated: ByteCount { plan.buffers.reduce(.zero) { $0 + ($1.name == .weights ? .zero : $1.bytes) } }
 
   func slab(_ name: RuntimeMemoryPlan.BufferName) -> MemorySlab {
-    guard let slab = slabs[name] else { preconditionFailure("the plan has no buffer '\(name)'") }
+    guard let slab = slabs[name.rawValue] else { preconditionFailure("the plan has no buffer '\(name)'") }
     return slab
   }
 
@@ -71,5 +72,7 @@ final class RuntimeBuffers: @unchecked Sendable {
   }
 
   /// A buffer that only some plans have.
-  func floats(ifPlanned name: RuntimeMemoryPlan.BufferName) -> UnsafeMutablePointer<Float>? { slabs[name]?.floats() }
+  func floats(ifPlanned name: RuntimeMemoryPlan.BufferName) -> UnsafeMutablePointer<Float>? {
+    slabs[name.rawValue]?.floats()
+  }
 }

@@ -65,6 +65,9 @@ struct PreparedNetwork: @unchecked Sendable {
   let gate: PreparedLinear?  // (f, d)
   let up: PreparedLinear  // (f, d)
   let down: PreparedLinear  // (d, f)
+
+  /// Whether each is one matrix and nothing else.
+  var isPlain: Bool { (gate?.isPlain ?? true) && up.isPlain && down.isPlain }
 }
 
 /// Routed experts and the shared one that every token visits.
@@ -83,7 +86,7 @@ enum PreparedFeedForward: @unchecked Sendable {
 }
 
 /// One layer's weights, by what they do; what the model lacks is nil.
-struct PreparedLayer: @unchecked Sendable {
+final class PreparedLayer: @unchecked Sendable {
   let attentionNorm: PreparedNorm?
   let mixer: PreparedMixer
   let attentionPostNorm: PreparedNorm?

@@ -12,21 +12,23 @@ extension Products {
 
   /// Whether all of a matrix is multiplied by so many tokens by tiles, and as it is.
   private func isByTiles(_ matrix: PreparedMatrix, tokens: Int) -> Bool {
-    guard tokens > Self.fewTokens, matrix.interleavedRows == matrix.rows else { return false }
-    guard matrix.inputOrder == nil, !matrix.splitsOutliers else { return false }
+    guard tokens > Self.fewTokens, matrix.interleavedRows == matrix.rows, matrix.takesInputAsItIs else { return false }
     let input = ck_many_input(kernels.row, matrix.type, 1, Int64(matrix.columns), Int64(tokens))
     return input == CK_INPUT_TILES
   }
 
-  /// y += W · x, so that nobody passes over both again; false, and nothing done, where that is not by tiles.
+  /// stream += W · x, so that nobody passes over both again; false, and nothing done, where that is neither by tiles nor
+  /// of one token.
   ///
-  /// - Shapes: x (tokens, columns), y (tokens, rows).
+  /// - Shapes: x (tokens, columns), stream (tokens, rows); `room`, as large, is written as well.
   func multiply(
-    _ x: UnsafePointer<Float>, tokens: Int, by matrix: PreparedMatrix, addingTo y: UnsafeMutablePointer<Float>
+    _ x: UnsafePointer<Float>, tokens: Int, by matrix: PreparedMatrix, in room: UnsafeMutablePointer<Float>,
+    addingTo stream: UnsafeMutablePointer<Float>
   ) -> Bool {
+    if tokens == 1 { return multiplyOne(x, by: matrix, in: room, addingTo: stream) }
     guard isByTiles(matrix, tokens: tokens) else { return false }
     convert { makeTiles(x, tokens: tokens, columns: matrix.columns) }
-    multiplyTiles(UnsafeRawPointer(packed), tokens: tokens, by: matrix, into: y, adds: true)
+    multiplyTiles(UnsafeRawPointer(packed), tokens: tokens, by: matrix, into: stream, adds: true)
     return true
   }
 

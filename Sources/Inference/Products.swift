@@ -2,7 +2,15 @@
 import CKernels
 internal import CostModel
 
-/// One vector in every form that its matrices read, in the plan's buffer.
+/// One vector in the forms that its matrices read.
+struct VectorInput {
+  /// For rows in the file's order.
+  let blocks: ck_activations
+  /// For interleaved rows of integers.
+  let records: UnsafePointer<Int32>
+}
+
+/// Where those of one vector are made, in the plan's buffer.
 struct QuantizedInput {
   private let layout: QuantizedInputLayout
   private let base: UnsafeMutableRawPointer
@@ -12,13 +20,12 @@ struct QuantizedInput {
     base = buffer.address
   }
 
-  /// The records that products over interleaved rows read.
-  var records: UnsafeMutablePointer<Int32> { (base + layout.records).assumingMemoryBound(to: Int32.self) }
+  private var records: UnsafeMutablePointer<Int32> { (base + layout.records).assumingMemoryBound(to: Int32.self) }
 
-  /// Makes the forms that `parts` want of `x` (columns) and gives those of rows in the file's order to the kernels.
+  /// Makes the forms that `parts` want of `x` (columns).
   func prepare(
     _ x: UnsafePointer<Float>, columns: Int, for parts: [ProductPart], row: UnsafePointer<ck_kernels>
-  ) -> ck_activations {
+  ) -> VectorInput {
     let q32 = base.assumingMemoryBound(to: Int8.self)
     let d32 = (base + layout.scales32).assumingMemoryBound(to: Float.self)
     let s32 = (base + layout.sums32).assumingMemoryBound(to: Float.self)
@@ -29,7 +36,8 @@ struct QuantizedInput {
     if isRead(CK_INPUT_RECORDS) { row.pointee.make_records(x, Int64(columns), 1, Int64(columns), 1, records, 0, 1) }
     if isRead(CK_INPUT_BLOCKS_32) { row.pointee.quantize_32(x, Int64(columns), q32, d32, s32) }
     if isRead(CK_INPUT_BLOCKS_256) { row.pointee.quantize_256(x, Int64(columns), q256, d256, sums256) }
-    return ck_activations(f32: x, q32: q32, d32: d32, s32: s32, q256: q256, d256: d256, sums256: sums256)
+    let blocks = ck_activations(f32: x, q32: q32, d32: d32, s32: s32, q256: q256, d256: d256, sums256: sums256)
+    return VectorInput(blocks: blocks, records: records)
   }
 }
 
@@ -44,13 +52,15 @@ struct ProductPart {
 
   /// The interleaved rows of each matrix, then those behind them.
   static func parts(_ matrices: [PreparedMatrix], _ outputs: [UnsafeMutablePointer<Float>]) -> [ProductPart] {
-    zip(matrices, outputs).flatMap { matrix, output in
-      let middle = matrix.interleavedRows
-      return [
-        ProductPart(matrix: matrix, rows: 0..<middle, isInterleaved: true, output: output),
-        ProductPart(matrix: matrix, rows: middle..<matrix.rows, isInterleaved: false, output: output),
-      ].filter { !$0.rows.isEmpty }
+    var parts: [ProductPart] = []
+    parts.reserveCapacity(2 * matrices.count)
+    for (matrix, output) in zip(matrices, outputs) {
+      for (rows, isInterleaved) in [(0..<matrix.interleavedRows, true), (matrix.interleavedRows..<matrix.rows, false)] {
+        guard !rows.isEmpty else { continue }
+        parts.append(ProductPart(matrix: matrix, rows: rows, isInterleaved: isInterleaved, output: output))
+      }
     }
+    return parts
   }
 
   func matvecInput(_ row: UnsafePointer<ck_kernels>) -> ck_input {
@@ -74,7 +84,7 @@ struct ProductPart {
 /// Matrix products on the pool: the only callers of the product kernels.
 ///
 /// The calibration measures through this type too, so that its rates are those of the forward pass.
-package struct Products: @unchecked Sendable {
+package final class Products: @unchecked Sendable {
   let kernels: KernelSet
   let pool: ThreadPool
   let quantized: QuantizedInput
@@ -119,10 +129,15 @@ package struct Products: @unchecked Sendable {
   static let fewTokens = ThreadCounts.fewRows
 
   private func multiplyOne(_ x: UnsafePointer<Float>, columns: Int, _ parts: [ProductPart]) {
+    let input = prepare(x, columns: columns, for: parts)
+    forEachPiece(of: parts) { part, rows in multiply(part, rows: rows, input) }
+  }
+
+  /// One vector in the forms that `parts` read.
+  func prepare(_ x: UnsafePointer<Float>, columns: Int, for parts: [ProductPart]) -> VectorInput {
     let conversion = pool.clock?.begin()
-    let activations = quantized.prepare(x, columns: columns, for: isIdle ? [] : parts, row: kernels.row)
-    if let conversion { pool.clock?.end(.conversion, conversion) }
-    forEachPiece(of: parts) { part, rows in multiply(part, rows: rows, activations) }
+    defer { if let conversion { pool.clock?.end(.conversion, conversion) } }
+    return quantized.prepare(x, columns: columns, for: isIdle ? [] : parts, row: kernels.row)
   }
 
   /// Makes another form of an input, on the clock's account of that.
@@ -164,25 +179,26 @@ package struct Products: @unchecked Sendable {
     }
   }
 
-  /// Pieces of sixteen rows that a thread takes at the end of its run: so few that the last one to finish keeps nobody
-  /// waiting long.
-  private func leastPieces(rowBytes: Int) -> Int { max(1, Self.leastBytes / (rowBytes * Interleaving.panelRows)) }
+  /// Pieces that a thread takes at the end of its run: so few that the last one to finish keeps nobody waiting long.
+  func leastPieces(rowBytes: Int, rows: Int = Interleaving.panelRows) -> Int {
+    max(1, Self.leastBytes / (rowBytes * rows))
+  }
   private static let leastBytes = 32 << 10
 
-  private func multiply(_ part: ProductPart, rows: Range<Int>, _ activations: ck_activations) {
+  func multiply(_ part: ProductPart, rows: Range<Int>, _ vector: VectorInput) {
     let matrix = part.matrix
     if part.isInterleaved {
       let isFloat = ck_panel_input(matrix.type) == CK_INPUT_F32
       let job = ck_panel_job(
         type: matrix.type, panels: nil,
-        input: isFloat ? UnsafeRawPointer(activations.f32) : UnsafeRawPointer(quantized.records), tokens: 1,
+        input: isFloat ? UnsafeRawPointer(vector.blocks.f32) : UnsafeRawPointer(vector.records), tokens: 1,
         columns: Int64(matrix.columns), y: part.output, y_stride: Int64(matrix.rows), scratch: nil, adds: 0,
         gate: nil, gated: nil)
       run(kernels.row.pointee.panel_matvec, job, over: rows, of: part)
     } else {
-      withUnsafePointer(to: activations) { activations in
+      withUnsafePointer(to: vector.blocks) { blocks in
         ck_run_matvec(
-          kernels.row, matrix.type, matrix.address, matrix.rowBytes, activations, part.output, Int64(rows.lowerBound),
+          kernels.row, matrix.type, matrix.address, matrix.rowBytes, blocks, part.output, Int64(rows.lowerBound),
           Int64(rows.upperBound), Int64(matrix.columns))
       }
     }

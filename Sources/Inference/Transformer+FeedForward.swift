@@ -33,6 +33,11 @@ extension Transformer {
       return stream != nil
     }
     let up = buffers.floats(.up)  // (t, f)
+    if tokens == 1, let input = multiplyActivated(x, by: network, gate: gate, up: up) {
+      clock?.lap(.gateUp)
+      products.multiplyOne(input, by: network.down.matrix, into: y, addingTo: stream)
+      return stream != nil
+    }
     if let gating = network.gate {
       multiply(x, tokens: tokens, by: [gating, network.up], into: [gate, up])
     } else {
@@ -48,10 +53,26 @@ extension Transformer {
   private func multiplyGated(
     _ x: UnsafePointer<Float>, tokens: Int, by network: PreparedNetwork, in room: UnsafeMutablePointer<Float>
   ) -> UnsafeRawPointer? {
-    guard let gate = network.gate, rules.activation == .silu, watcher == nil else { return nil }
-    guard [gate, network.up, network.down].allSatisfy(\.isPlain) else { return nil }
+    guard let gate = network.gate, rules.activation == .silu, watcher == nil, network.isPlain else { return nil }
     return products.multiplyGated(
       x, tokens: tokens, gate: gate.matrix, up: network.up.matrix, down: network.down.matrix, in: room)
+  }
+
+  /// One token's products and their activation, of whole matrices without biases, and what `down` reads of it; nil where
+  /// that cannot be, or where somebody watches its input.
+  private func multiplyActivated(
+    _ x: UnsafePointer<Float>, by network: PreparedNetwork, gate: UnsafeMutablePointer<Float>,
+    up: UnsafeMutablePointer<Float>
+  ) -> VectorInput? {
+    guard watcher == nil, network.isPlain else { return nil }
+    guard let gating = network.gate else {
+      return products.multiplyOne(x, by: [network.up.matrix], into: [gate], then: network.down.matrix) {
+        activate($0, gate: gate, up: nil)
+      }
+    }
+    return products.multiplyOne(
+      x, by: [gating.matrix, network.up.matrix], into: [gate, up], then: network.down.matrix
+    ) { activate($0, gate: gate, up: up) }
   }
 
   /// Biases and activation, into `gate`.
@@ -63,15 +84,19 @@ extension Transformer {
     addRows(network.gate?.bias, to: gate, width: width, tokens: tokens)
     addRows(network.up.bias, to: isGated ? up : gate, width: width, tokens: tokens)
     products.pool.forEachChunk(of: tokens * width, grain: 2048) { _, range in
-      let start = range.lowerBound
-      let count = Int64(range.count)
-      if isGated, rules.activation == .silu {
-        kernels.pointee.silu_mul(gate + start, up + start, gate + start, count)
-      } else {
-        kernels.pointee.activate(rules.activation.kernel, gate + start, isGated ? up + start : nil, gate + start, count)
-      }
+      activate(range, gate: gate, up: isGated ? up : nil)
     }
     clock?.lap(.activation)
+  }
+
+  private func activate(_ range: Range<Int>, gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>?) {
+    let own = gate + range.lowerBound
+    let factors = up.map { UnsafePointer($0 + range.lowerBound) }
+    if rules.activation == .silu, let factors {
+      kernels.pointee.silu_mul(own, factors, own, Int64(range.count))
+    } else {
+      kernels.pointee.activate(rules.activation.kernel, own, factors, own, Int64(range.count))
+    }
   }
 
   private func addRows(_ bias: UnsafePointer<Float>?, to y: UnsafeMutablePointer<Float>, width: Int, tokens: Int) {

@@ -5,9 +5,10 @@ internal import LanguageModel
 
 /// The forward pass of a decoder: embedding, layers of attention and feed-forward, head.
 ///
-/// One pass for every architecture: what differs is in the model's rules and in which tensors it has.
+/// One pass for every architecture: what differs is in the model's rules and in which tensors it has. This, its products,
+/// its cache and its layers are classes: as values they would be copied for each job, with a count for each reference.
 /// - Shapes: t tokens of a chunk, d hidden, h heads and g KV heads of width w, f feed-forward; all row-major.
-struct Transformer: @unchecked Sendable {
+final class Transformer: @unchecked Sendable {
   let model: PreparedModel
   let products: Products
   let cache: KVCache
@@ -209,7 +210,9 @@ struct Transformer: @unchecked Sendable {
     _ linear: PreparedLinear, to x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>,
     orAddingTo stream: UnsafeMutablePointer<Float>?
   ) -> Bool {
-    if let stream, linear.isPlain, products.multiply(x, tokens: tokens, by: linear.matrix, addingTo: stream) {
+    if let stream, linear.isPlain,
+      products.multiply(x, tokens: tokens, by: linear.matrix, in: y, addingTo: stream)
+    {
       watcher?(x, tokens, [linear.matrix])
       return true
     }

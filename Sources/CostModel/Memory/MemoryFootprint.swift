@@ -39,7 +39,7 @@ extension MemoryFootprint {
   package init(plan: RuntimeMemoryPlan, process: ProcessOverhead) {
     self.init(
       items: plan.buffers.filter { $0.bytes > .zero }.map { buffer in
-        Item(buffer.kind, buffer.name.rawValue, .exact(buffer.bytes, .modelled), formula: buffer.formula)
+        Item(buffer.kind, buffer.name.name, .exact(buffer.bytes, .modelled), formula: buffer.formula)
       } + [Item(.overhead, "process", process.bytes, formula: process.formula)])
   }
 }

@@ -7,7 +7,7 @@ package import Quantities
 /// The runtime allocates from this list and from nothing else, so that the footprint of an estimate is what a run
 /// really takes. All of a buffer is touched when it is allocated.
 package struct RuntimeMemoryPlan: Sendable, Equatable {
-  package enum BufferName: String, Sendable, CaseIterable {
+  package enum BufferName: Int, Sendable, CaseIterable {
     case weights, vectors, keys, values, states
     case hidden, normed, queries, newKeys, newValues, mixed, gate, up, projected
     case packedInput, quantizedInput, gemmScratch, attentionScratch, ropeTables, logits
@@ -18,6 +18,9 @@ package struct RuntimeMemoryPlan: Sendable, Equatable {
     case thin, adapterOutput
     /// Only models whose matrices have their columns in another order than the input.
     case orderedInput
+
+    /// As reports name it.
+    package var name: String { "\(self)" }
   }
 
   package struct Buffer: Sendable, Equatable {
