@@ -82,7 +82,7 @@ extension Products {
     guard let count = parts.last?.matrix.rows else { return }
     let rowBytes = parts.reduce(0) { $0 + $1.matrix.rowBytes }
     let least = leastPieces(rowBytes: rowBytes, rows: step)
-    pool.forEachPiece(of: [(count + step - 1) / step], size: .halves(atLeast: least)) { _, _, pieces in
+    pool.forEachPiece(of: [(count + step - 1) / step], size: ChunkSize(least: least)) { _, _, pieces in
       let rows = pieces.lowerBound * step..<min(pieces.upperBound * step, count)
       for part in parts where !isIdle {
         let common = part.rows.clamped(to: rows)

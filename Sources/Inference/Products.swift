@@ -170,7 +170,7 @@ package final class Products: @unchecked Sendable {
   func forEachPiece(of parts: [ProductPart], _ body: (_ part: ProductPart, _ rows: Range<Int>) -> Void) {
     let lists = parts.map(\.pieces)
     let least = leastPieces(rowBytes: parts.first?.matrix.rowBytes ?? 1)
-    pool.forEachPiece(of: lists, size: .halves(atLeast: least)) { _, list, pieces in
+    pool.forEachPiece(of: lists, size: ChunkSize(least: least)) { _, list, pieces in
       guard !isIdle else { return }
       let part = parts[list]
       let first = part.rows.lowerBound + pieces.lowerBound * Interleaving.panelRows
@@ -347,8 +347,8 @@ package final class Products: @unchecked Sendable {
   func multiply(_ parts: [ProductPart], tokens: Int, input: UnsafeRawPointer? = nil, gate: Gate? = nil) {
     let step = Int(ck_gemm_row_step(kernels.row))
     let lists = parts.map { ($0.rows.count + step - 1) / step }
-    let grain = max(1, min(lists.reduce(0, +) / (pool.active * 4), Self.runRows / step))
-    pool.forEachPiece(of: lists, size: .equal(grain)) { thread, list, pieces in
+    let most = max(1, min(lists.reduce(0, +) / (pool.active * 4), Self.runRows / step))
+    pool.forEachPiece(of: lists, size: ChunkSize(least: 1, most: most)) { thread, list, pieces in
       guard !isIdle else { return }
       let part = parts[list]
       let first = part.rows.lowerBound + pieces.lowerBound * step

@@ -148,16 +148,17 @@ import Testing
     #expect(pieces == [[16, 8, 8, 0], [32, 32, 0], [4, 4, 4, 0], [2, 1], [0, 3]])
   }
 
-  @Test func `chunks are half of what is left each, down to the least, or equal but for the last`() {
+  @Test func `chunks are half of what is left each, within their bounds`() {
     func counts(_ size: ChunkSize, of pieces: Int) -> [Int] {
       (0..<size.count(of: pieces)).map { size.range($0, of: pieces).count }
     }
-    #expect(counts(.halves(atLeast: 1), of: 44) == [22, 11, 5, 3, 1, 1, 1])
-    #expect(counts(.halves(atLeast: 4), of: 44) == [22, 11, 5, 4, 2])
-    #expect(counts(.equal(20), of: 44) == [20, 20, 4])
-    #expect(counts(.halves(atLeast: 4), of: 3) == [3])
-    #expect(counts(.halves(atLeast: 4), of: 0) == [] && counts(.equal(4), of: 0) == [])
-    let size = ChunkSize.halves(atLeast: 2)
+    #expect(counts(ChunkSize(least: 1), of: 44) == [22, 11, 5, 3, 1, 1, 1])
+    #expect(counts(ChunkSize(least: 4), of: 44) == [22, 11, 5, 4, 2])
+    #expect(counts(ChunkSize(least: 1, most: 8), of: 44) == [8, 8, 8, 8, 6, 3, 1, 1, 1])
+    #expect(counts(ChunkSize(least: 20, most: 20), of: 44) == [20, 20, 4])
+    #expect(counts(ChunkSize(least: 4), of: 3) == [3])
+    #expect(counts(ChunkSize(least: 4), of: 0) == [] && counts(ChunkSize(least: 4, most: 4), of: 0) == [])
+    let size = ChunkSize(least: 2)
     for pieces in 1...50 {
       #expect((0..<size.count(of: pieces)).flatMap { Array(size.range($0, of: pieces)) } == Array(0..<pieces))
     }
@@ -168,7 +169,9 @@ import Testing
     areApart: Bool
   ) {
     for threads in 1...5 {
-      for size in [.equal(1), .equal(3), .halves(atLeast: 1), .halves(atLeast: 4)] as [ChunkSize] {
+      for size in [
+        ChunkSize(least: 1, most: 1), ChunkSize(least: 3, most: 3), ChunkSize(least: 1, most: 3), ChunkSize(least: 4),
+      ] {
         let lists = [7, 0, 16, 3, 0]
         let room = UnsafeMutableBufferPointer<PieceRuns.Run>
           .allocate(capacity: PieceRuns.count(lists: lists, threads: threads))
@@ -180,7 +183,7 @@ import Testing
           for place in 0..<runs.chunks(thread) {
             let (list, pieces) = runs.chunk(place, ofThread: thread)
             #expect(!pieces.isEmpty)
-            if case .equal(let most) = size { #expect(pieces.count <= most) }
+            #expect(pieces.count <= size.most)
             for piece in pieces {
               #expect(owners[list][piece] == nil)
               owners[list][piece] = thread
