@@ -55,7 +55,7 @@ package final class RateTracker {
   }
 
   /// Turns over all kernels in one call: together longer than a state of a busy machine lasts.
-  private static let turns = 4
+  private static let turns = 2
 
   package func sample() throws(LanguageRuntimeError) {
     var read = 0
