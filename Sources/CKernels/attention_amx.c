@@ -58,17 +58,17 @@ static inline void weigh_rows(waiting_scores *w, int64_t count) {
 }
 
 static inline void multiply_four(void) {
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  _tile_dpbf16ps(2, 5, 6);
-  _tile_dpbf16ps(3, 5, 7);
+  ADD_PRODUCTS(0, 4, 6);
+  ADD_PRODUCTS(1, 4, 7);
+  ADD_PRODUCTS(2, 5, 6);
+  ADD_PRODUCTS(3, 5, 7);
 }
 
 static inline void store_quad(float *quad) {
-  _tile_stored(0, quad, TILE_STRIDE);
-  _tile_stored(1, quad + TILE_FLOATS, TILE_STRIDE);
-  _tile_stored(2, quad + 2 * TILE_FLOATS, TILE_STRIDE);
-  _tile_stored(3, quad + 3 * TILE_FLOATS, TILE_STRIDE);
+  STORE_TILE(0, quad, TILE_STRIDE);
+  STORE_TILE(1, quad + TILE_FLOATS, TILE_STRIDE);
+  STORE_TILE(2, quad + 2 * TILE_FLOATS, TILE_STRIDE);
+  STORE_TILE(3, quad + 3 * TILE_FLOATS, TILE_STRIDE);
 }
 
 // Scores of 32 positions: low keys times high queries, high times high, high times low; behind each `rows` waiting rows.
@@ -79,18 +79,18 @@ static inline void multiply_keys(const uint8_t *key, const uint8_t *query, int64
   _tile_zero(2);
   _tile_zero(3);
   for (int64_t step = 0; step < steps; step++, key += SPLIT_BYTES, query += SPLIT_BYTES) {
-    _tile_loadd(4, key + 2 * TILE_BYTES, TILE_STRIDE);
-    _tile_loadd(6, query, TILE_STRIDE);
-    _tile_loadd(7, query + TILE_BYTES, TILE_STRIDE);
-    _tile_loadd(5, key + 3 * TILE_BYTES, TILE_STRIDE);
+    LOAD_TILE(4, key + 2 * TILE_BYTES);
+    LOAD_TILE(6, query);
+    LOAD_TILE(7, query + TILE_BYTES);
+    LOAD_TILE(5, key + 3 * TILE_BYTES);
     multiply_four();
     weigh_rows(waiting, rows);
-    _tile_loadd(4, key, TILE_STRIDE);
-    _tile_loadd(5, key + TILE_BYTES, TILE_STRIDE);
+    LOAD_TILE(4, key);
+    LOAD_TILE(5, key + TILE_BYTES);
     multiply_four();
     weigh_rows(waiting, rows);
-    _tile_loadd(6, query + 2 * TILE_BYTES, TILE_STRIDE);
-    _tile_loadd(7, query + 3 * TILE_BYTES, TILE_STRIDE);
+    LOAD_TILE(6, query + 2 * TILE_BYTES);
+    LOAD_TILE(7, query + 3 * TILE_BYTES);
     multiply_four();
     weigh_rows(waiting, rows);
   }
@@ -99,15 +99,15 @@ static inline void multiply_keys(const uint8_t *key, const uint8_t *query, int64
 
 // Outputs of 32 columns; `stride` is between the values of one quad's positions and the next one's.
 static inline void add_values(const uint8_t *value, int64_t stride, const float *weights, int64_t quads, float *out) {
-  _tile_loadd(0, out, TILE_STRIDE);
-  _tile_loadd(1, out + TILE_FLOATS, TILE_STRIDE);
-  _tile_loadd(2, out + 2 * TILE_FLOATS, TILE_STRIDE);
-  _tile_loadd(3, out + 3 * TILE_FLOATS, TILE_STRIDE);
+  LOAD_TILE(0, out);
+  LOAD_TILE(1, out + TILE_FLOATS);
+  LOAD_TILE(2, out + 2 * TILE_FLOATS);
+  LOAD_TILE(3, out + 3 * TILE_FLOATS);
   for (int64_t i = 0; i < quads; i++, value += stride, weights += QUAD_FLOATS) {
-    _tile_loadd(4, value, TILE_STRIDE);
-    _tile_loadd(6, weights, TILE_STRIDE);
-    _tile_loadd(7, weights + TILE_FLOATS, TILE_STRIDE);
-    _tile_loadd(5, value + TILE_BYTES, TILE_STRIDE);
+    LOAD_TILE(4, value);
+    LOAD_TILE(6, weights);
+    LOAD_TILE(7, weights + TILE_FLOATS);
+    LOAD_TILE(5, value + TILE_BYTES);
     multiply_four();
   }
   store_quad(out);

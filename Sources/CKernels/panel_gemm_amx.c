@@ -137,25 +137,25 @@ static inline void start_sums(const quad *q, int is_first) {
     _tile_zero(2);
     _tile_zero(3);
   } else {
-    _tile_stream_loadd(0, q->sums, TILE_STRIDE);
-    _tile_stream_loadd(1, q->sums + QUAD_FLOATS / 4, TILE_STRIDE);
-    _tile_stream_loadd(2, q->sums + QUAD_FLOATS / 2, TILE_STRIDE);
-    _tile_stream_loadd(3, q->sums + QUAD_FLOATS / 4 * 3, TILE_STRIDE);
+    LOAD_TILE_ONCE(0, q->sums);
+    LOAD_TILE_ONCE(1, q->sums + QUAD_FLOATS / 4);
+    LOAD_TILE_ONCE(2, q->sums + QUAD_FLOATS / 2);
+    LOAD_TILE_ONCE(3, q->sums + QUAD_FLOATS / 4 * 3);
   }
 }
 
 static inline void end_sums(const quad *q) {
   if (q->is_direct) {
     int64_t stride = q->y_stride * 4;
-    _tile_stored(0, q->y, stride);
-    _tile_stored(1, q->y + TILE_SIDE, stride);
-    _tile_stored(2, q->y + TILE_SIDE * q->y_stride, stride);
-    _tile_stored(3, q->y + TILE_SIDE * q->y_stride + TILE_SIDE, stride);
+    STORE_TILE(0, q->y, stride);
+    STORE_TILE(1, q->y + TILE_SIDE, stride);
+    STORE_TILE(2, q->y + TILE_SIDE * q->y_stride, stride);
+    STORE_TILE(3, q->y + TILE_SIDE * q->y_stride + TILE_SIDE, stride);
   } else {
-    _tile_stored(0, q->sums, TILE_STRIDE);
-    _tile_stored(1, q->sums + QUAD_FLOATS / 4, TILE_STRIDE);
-    _tile_stored(2, q->sums + QUAD_FLOATS / 2, TILE_STRIDE);
-    _tile_stored(3, q->sums + QUAD_FLOATS / 4 * 3, TILE_STRIDE);
+    STORE_TILE(0, q->sums, TILE_STRIDE);
+    STORE_TILE(1, q->sums + QUAD_FLOATS / 4, TILE_STRIDE);
+    STORE_TILE(2, q->sums + QUAD_FLOATS / 2, TILE_STRIDE);
+    STORE_TILE(3, q->sums + QUAD_FLOATS / 4 * 3, TILE_STRIDE);
   }
 }
 
@@ -181,14 +181,14 @@ static inline void fetch_ahead(const quad *q, int64_t step) {
 static inline void multiply_quad(const quad *q, int is_first) {
   start_sums(q, is_first);
   for (int64_t step = 0, at = 0; step < q->steps; step++, at += TILE_BYTES) {
-    _tile_loadd(6, q->rows[0] + at, TILE_STRIDE);
-    _tile_stream_loadd(4, q->tokens[0] + at, TILE_STRIDE);
-    _tile_loadd(7, q->rows[1] + at, TILE_STRIDE);
-    _tile_stream_loadd(5, q->tokens[1] + at, TILE_STRIDE);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    LOAD_TILE(6, q->rows[0] + at);
+    LOAD_TILE_ONCE(4, q->tokens[0] + at);
+    LOAD_TILE(7, q->rows[1] + at);
+    LOAD_TILE_ONCE(5, q->tokens[1] + at);
+    ADD_PRODUCTS(0, 4, 6);
+    ADD_PRODUCTS(1, 4, 7);
+    ADD_PRODUCTS(2, 5, 6);
+    ADD_PRODUCTS(3, 5, 7);
     fetch_ahead(q, step);
   }
   end_sums(q);
@@ -339,15 +339,15 @@ float tile_peak_amx(int64_t rounds, double *operations) {
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  _tile_loadd(4, sums, TILE_STRIDE);
-  _tile_loadd(5, sums, TILE_STRIDE);
+  LOAD_TILE(4, sums);
+  LOAD_TILE(5, sums);
   for (int64_t i = 0; i < rounds; i++) {
-    _tile_dpbf16ps(0, 4, 5);
-    _tile_dpbf16ps(1, 4, 5);
-    _tile_dpbf16ps(2, 4, 5);
-    _tile_dpbf16ps(3, 4, 5);
+    ADD_PRODUCTS(0, 4, 5);
+    ADD_PRODUCTS(1, 4, 5);
+    ADD_PRODUCTS(2, 4, 5);
+    ADD_PRODUCTS(3, 4, 5);
   }
-  _tile_stored(0, sums, TILE_STRIDE);
+  STORE_TILE(0, sums, TILE_STRIDE);
   end_tiles();
   *operations = (double)rounds * 4 * 2 * TILE_SIDE * TILE_SIDE * TILE_DEPTH;
   return sums[0];

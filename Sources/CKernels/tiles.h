@@ -35,6 +35,17 @@ static inline __attribute__((target("amx-tile"))) void begin_tiles(void) {
 static inline __attribute__((target("amx-tile"))) void end_tiles(void) { _tile_release(); }
 
 #define TILES_INLINE static inline __attribute__((target(TILES_TARGET), always_inline))
+
+// Instructions on tiles, each with room behind it. Two of them that a core takes up together wait for one another where
+// it runs another thread too: four loads and four products took 141 ns without that room, and take 85 with it. A core
+// of our own does as well either way, and fewer than seven instructions are too little
+// (docs/decisions/0048-room-between-tile-instructions.md).
+#define LOAD_TILE(tile, from) (_tile_loadd(tile, from, TILE_STRIDE), leave_room())
+#define LOAD_TILE_ONCE(tile, from) (_tile_stream_loadd(tile, from, TILE_STRIDE), leave_room()) // past the first cache
+#define STORE_TILE(tile, to, stride) (_tile_stored(tile, to, stride), leave_room())
+#define ADD_PRODUCTS(sums, left, right) (_tile_dpbf16ps(sums, left, right), leave_room())
+TILES_INLINE void leave_room(void) { __asm__ volatile(".rept 8\n\tnop\n\t.endr"); }
+
 // To the nearest 16-bit float in the upper half, ties away from zero; the lower half is of no use.
 TILES_INLINE __m512i rounded(__m512 v) { return _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)); }
 // The upper halves of two vectors' lanes side by side: the first one's is the lower half.
