@@ -14,8 +14,6 @@
 #include "panel_sparse.h"
 #include "panel_dots_avx2.h"
 
-enum { PREFETCH_BYTES = 8192 };
-
 static inline floats zero(void) { return (floats){_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 static inline floats fused(floats a, __m256 b, floats c) {
   return (floats){_mm256_fmadd_ps(a.low, b, c.low), _mm256_fmadd_ps(a.high, b, c.high)};
@@ -53,13 +51,6 @@ static inline __attribute__((always_inline)) floats add_group(
   return sum;
 }
 
-// The lines that begin in bytes from ..< to behind p, ahead of their use.
-static inline __attribute__((always_inline)) void prefetch(const uint8_t *p, int64_t from, int64_t to) {
-  for (int64_t i = (from + 63) / 64 * 64; i < to; i += 64) {
-    _mm_prefetch((const char *)p + PREFETCH_BYTES + i, _MM_HINT_T1);
-  }
-}
-
 static inline void store(float *y, floats sum) {
   _mm256_storeu_ps(y, sum.low);
   _mm256_storeu_ps(y + 8, sum.high);
@@ -76,7 +67,7 @@ static inline __attribute__((always_inline)) void multiply(
       int64_t bytes = format->bytes * CK_PANEL_ROWS / groups;
 #pragma clang loop unroll(full)
       for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
-        prefetch(block, group * bytes, (group + 1) * bytes);
+        ask_ahead(block, group * bytes, (group + 1) * bytes);
         sum = add_group(format, block, group, record, sum);
       }
     }
@@ -100,7 +91,7 @@ static inline __attribute__((always_inline)) void multiply_floats(
     floats sums[4] = {zero(), zero(), zero(), zero()};
     int64_t k = 0;
     for (; k + 3 < job->columns; k += 4, w += 4 * step) {
-      prefetch(w, 0, 4 * step);
+      ask_ahead(w, 0, 4 * step);
       for (int i = 0; i < 4; i++) sums[i] = fused(floats_at(w + i * step, type), _mm256_broadcast_ss(x + k + i), sums[i]);
     }
     for (; k < job->columns; k++, w += step) sums[0] = fused(floats_at(w, type), _mm256_broadcast_ss(x + k), sums[0]);

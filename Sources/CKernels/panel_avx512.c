@@ -18,9 +18,6 @@
 #include "panel_fp8.h"
 #include "panel_sparse.h"
 
-// Far enough to hide a memory access, near enough to stay in the second cache until it is used.
-enum { PREFETCH_BYTES = 16384 };
-
 static inline vec broadcast(int32_t value) { return _mm512_set1_epi32(value); }
 static inline floats broadcast_float(int32_t bits) { return _mm512_castsi512_ps(_mm512_set1_epi32(bits)); }
 
@@ -60,13 +57,6 @@ static inline __attribute__((always_inline)) floats add_nibbles(const uint8_t *b
   return _mm512_fmadd_ps(times(halves_at(block), broadcast_float(record[0])), to_floats(dots), sum);
 }
 
-// The lines that begin in bytes from ..< to behind p, ahead of their use.
-static inline __attribute__((always_inline)) void prefetch(const uint8_t *p, int64_t from, int64_t to) {
-  for (int64_t i = (from + 63) / 64 * 64; i < to; i += 64) {
-    _mm_prefetch((const char *)p + PREFETCH_BYTES + i, _MM_HINT_T1);
-  }
-}
-
 static inline __attribute__((always_inline)) void multiply(
     const panel_format *format, const ck_panel_job *job, int64_t begin, int64_t end) {
   int64_t blocks = job->columns / format->elements, groups = format->elements / 32;
@@ -78,7 +68,7 @@ static inline __attribute__((always_inline)) void multiply(
       int64_t bytes = format->bytes * CK_PANEL_ROWS / groups;
 #pragma clang loop unroll(full)
       for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
-        prefetch(block, group * bytes, (group + 1) * bytes);
+        ask_ahead(block, group * bytes, (group + 1) * bytes);
         sum = format == &panel_q4_0 ? add_nibbles(block, record, sum) : add_group(format, block, group, record, sum);
       }
     }
@@ -101,7 +91,7 @@ static inline __attribute__((always_inline)) void multiply_floats(
     floats sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
     int64_t k = 0;
     for (; k + 3 < job->columns; k += 4, w += 4 * step) {
-      prefetch(w, 0, 4 * step);
+      ask_ahead(w, 0, 4 * step);
       for (int i = 0; i < 4; i++) {
         sums[i] = _mm512_fmadd_ps(floats_at(w + i * step, type), _mm512_set1_ps(x[k + i]), sums[i]);
       }

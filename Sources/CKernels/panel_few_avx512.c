@@ -17,7 +17,7 @@
 #include "panel_codebooks.h"
 
 // Sums of eight tokens, their dots and a group's codes fill the registers; floats have four sums a token.
-enum { MOST_TOKENS = 8, MOST_FLOAT_TOKENS = 4, PREFETCH_BYTES = 8192 };
+enum { MOST_TOKENS = 8, MOST_FLOAT_TOKENS = 4 };
 
 static inline vec broadcast(int32_t value) { return _mm512_set1_epi32(value); }
 static inline floats broadcast_float(int32_t bits) { return _mm512_castsi512_ps(_mm512_set1_epi32(bits)); }
@@ -50,13 +50,6 @@ static inline __attribute__((always_inline)) void add_group(
   }
 }
 
-// The lines that begin in bytes from ..< to behind p, ahead of their use.
-static inline __attribute__((always_inline)) void prefetch(const uint8_t *p, int64_t from, int64_t to) {
-  for (int64_t i = (from + 63) / 64 * 64; i < to; i += 64) {
-    _mm_prefetch((const char *)p + PREFETCH_BYTES + i, _MM_HINT_T1);
-  }
-}
-
 // One panel times one group of T tokens.
 static inline __attribute__((always_inline)) void multiply_panel(
     const panel_format *format, const ck_panel_job *job, const uint8_t *block, const int32_t *record, int T,
@@ -66,7 +59,7 @@ static inline __attribute__((always_inline)) void multiply_panel(
   for (int64_t b = 0; b < blocks; b++, block += format->bytes * CK_PANEL_ROWS) {
 #pragma clang loop unroll(full)
     for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS * T) {
-      prefetch(block, group * bytes, (group + 1) * bytes);
+      ask_ahead(block, group * bytes, (group + 1) * bytes);
       add_group(format, block, group, record, T, sums);
     }
   }
@@ -105,7 +98,7 @@ static inline __attribute__((always_inline)) void multiply_float_panel(
 #pragma clang loop unroll(full)
   for (int t = 0; t < T; t++) sums[t][0] = sums[t][1] = sums[t][2] = sums[t][3] = _mm512_setzero_ps();
   for (; k + 3 < job->columns; k += 4, w += 4 * step) {
-    prefetch(w, 0, 4 * step);
+    ask_ahead(w, 0, 4 * step);
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; i++) {
       floats weight = floats_at(w + i * step, type);

@@ -76,7 +76,7 @@ static inline void multiply_fp8(const ck_panel_job *job, int64_t begin, int64_t 
     for (int64_t k = 0; k < job->columns; k += FP8_COLUMNS, block += FP8_BYTES * CK_PANEL_ROWS) {
       floats parts[4] = {fp8_zero(), fp8_zero(), fp8_zero(), fp8_zero()};
       for (int64_t i = 0; i < FP8_COLUMNS; i += 4) {
-        __builtin_prefetch(block + 8192 + i * CK_PANEL_ROWS, 0, 2);
+        ask_ahead(block, i * CK_PANEL_ROWS, (i + 4) * CK_PANEL_ROWS);
         for (int j = 0; j < 4; j++) parts[j] = fp8_fused(fp8_at(block, i + j), fp8_input(x + k + i + j), parts[j]);
       }
       floats scale = halves_at(block);

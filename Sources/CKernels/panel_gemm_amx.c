@@ -330,8 +330,35 @@ void panel_tiles_amx(const ck_panel_job *job, int64_t begin, int64_t end) {
   end_tiles();
 }
 
-// 8,192 multiply-adds an instruction, on four chains of sums: the ceiling of every product by tiles.
-float tile_peak_amx(int64_t rounds, double *operations) {
+// From registers: 8,192 multiply-adds an instruction, on four chains of sums.
+static void multiply_registers(int64_t rounds) {
+  for (int64_t i = 0; i < rounds; i++) {
+    ADD_PRODUCTS(0, 4, 5);
+    ADD_PRODUCTS(1, 4, 5);
+    ADD_PRODUCTS(2, 4, 5);
+    ADD_PRODUCTS(3, 4, 5);
+  }
+}
+
+// With the loads that no product of tiles is without, two of either side for four products: a chunk of 32 rows from the
+// first cache, one of 512 tokens from the second.
+static void multiply_loaded(const tile_scratch *room, int64_t rounds) {
+  const uint8_t *tokens = (const uint8_t *)room->sums;
+  for (int64_t i = 0; i < rounds; i++) {
+    int64_t row = i % STEPS, token = i / STEPS % (BLOCK_TOKENS / PAIR) * 2 * STEPS + row;
+    LOAD_TILE(6, room->weights[0][row]);
+    LOAD_TILE_ONCE(4, tokens + token * TILE_BYTES);
+    LOAD_TILE(7, room->weights[1][row]);
+    LOAD_TILE_ONCE(5, tokens + (token + STEPS) * TILE_BYTES);
+    ADD_PRODUCTS(0, 4, 6);
+    ADD_PRODUCTS(1, 4, 7);
+    ADD_PRODUCTS(2, 5, 6);
+    ADD_PRODUCTS(3, 5, 7);
+  }
+}
+
+// The ceiling of every product by tiles.
+float tile_peak_amx(const void *room, int64_t rounds, double *operations) {
   float sums[TILE_SIDE * TILE_SIDE];
   for (int i = 0; i < TILE_SIDE * TILE_SIDE; i++) sums[i] = 0.0009765625f; // as pairs of 16-bit floats: 2^-10 and 0
   begin_tiles();
@@ -341,12 +368,8 @@ float tile_peak_amx(int64_t rounds, double *operations) {
   _tile_zero(3);
   LOAD_TILE(4, sums);
   LOAD_TILE(5, sums);
-  for (int64_t i = 0; i < rounds; i++) {
-    ADD_PRODUCTS(0, 4, 5);
-    ADD_PRODUCTS(1, 4, 5);
-    ADD_PRODUCTS(2, 4, 5);
-    ADD_PRODUCTS(3, 4, 5);
-  }
+  if (room) multiply_loaded(room, rounds);
+  else multiply_registers(rounds);
   STORE_TILE(0, sums, TILE_STRIDE);
   end_tiles();
   *operations = (double)rounds * 4 * 2 * TILE_SIDE * TILE_SIDE * TILE_DEPTH;

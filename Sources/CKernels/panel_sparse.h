@@ -45,7 +45,7 @@ static inline __attribute__((always_inline)) void multiply_sparse(
   for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
     floats sums[4] = {fp8_zero(), fp8_zero(), fp8_zero(), fp8_zero()};
     for (int64_t column = 0; column < job->columns; column += SPARSE_COLUMNS, block += bytes) {
-      for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(block + 8192 + line, 0, 2);
+      ask_ahead(block, 0, bytes);
 #pragma GCC unroll 16
       for (int k = 0; k < KEPT; k++) {
         int first = k / (group / 2) * group;

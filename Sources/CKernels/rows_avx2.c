@@ -80,9 +80,6 @@ void rms_norm_avx2(const float *x, const float *weight, float *y, int64_t n, flo
   __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
   int64_t i = 0;
   for (; i + 15 < n; i += 16) {
-    // What the second pass needs is far away when a layer's weights have gone by.
-    _mm_prefetch((const char *)(weight + i), _MM_HINT_T0);
-    _mm_prefetch((const char *)(y + i), _MM_HINT_T0);
     __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + 8);
     low = _mm256_fmadd_ps(a, a, low);
     high = _mm256_fmadd_ps(b, b, high);
@@ -120,8 +117,7 @@ uint64_t read_avx2(const void *bytes, size_t count) {
   const uint8_t *p = bytes;
   __m256i sums[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
   for (size_t i = 0; i + 127 < count; i += 128) {
-    _mm_prefetch((const char *)p + i + 2048, _MM_HINT_T0);
-    _mm_prefetch((const char *)p + i + 2112, _MM_HINT_T0);
+    ask_ahead(p + i, 0, 128);
     for (size_t k = 0; k < 4; k++) {
       sums[k] = _mm256_add_epi64(sums[k], _mm256_loadu_si256((const __m256i *)(p + i + 32 * k)));
     }

@@ -13,6 +13,8 @@ package struct OperatorProfile: Sendable, Equatable {
     package var wordOperationsPerSecond: Double
     /// On 16-bit floats in tiles.
     package var tileOperationsPerSecond: Double
+    /// By turns with the samples; nil without tiles.
+    package var meanwhile: TileRates?
     package init(
       readBytesPerSecond: Double, floatOperationsPerSecond: Double, integerOperationsPerSecond: Double,
       wordOperationsPerSecond: Double = 0, tileOperationsPerSecond: Double = 0
@@ -22,6 +24,18 @@ package struct OperatorProfile: Sendable, Equatable {
       self.integerOperationsPerSecond = integerOperationsPerSecond
       self.wordOperationsPerSecond = wordOperationsPerSecond
       self.tileOperationsPerSecond = tileOperationsPerSecond
+    }
+  }
+
+  /// What tiles did at most while the samples were taken, all tries together.
+  package struct TileRates: Sendable, Equatable {
+    /// From registers.
+    package var operationsPerSecond: Double
+    /// With the loads that products are not without, from the first two caches.
+    package var loadedOperationsPerSecond: Double
+    package init(operationsPerSecond: Double, loadedOperationsPerSecond: Double) {
+      self.operationsPerSecond = operationsPerSecond
+      self.loadedOperationsPerSecond = loadedOperationsPerSecond
     }
   }
 
@@ -119,8 +133,16 @@ extension OperatorProfile {
         "integerOperationsPerSecond": .number(limits.integerOperationsPerSecond),
         "wordOperationsPerSecond": .number(limits.wordOperationsPerSecond),
         "tileOperationsPerSecond": .number(limits.tileOperationsPerSecond),
+        "meanwhile": limits.meanwhile.map(json) ?? .null,
       ],
       "prefill": prefill.map(json) ?? .null, "decode": decode.map(json) ?? .null,
+    ]
+  }
+
+  private func json(_ rates: TileRates) -> JSON {
+    [
+      "tileOperationsPerSecond": .number(rates.operationsPerSecond),
+      "loadedTileOperationsPerSecond": .number(rates.loadedOperationsPerSecond),
     ]
   }
 

@@ -184,7 +184,7 @@ package final class KernelProbe {
         case .floats: sums[thread] = kernels.row.pointee.multiply_add_peak(Int64(rounds), &own)
         case .integers: sums[thread] = Float(ck_integer_peak(kernels.row, Int64(rounds), &own))
         case .words: sums[thread] = Float(ck_word_peak(kernels.row, Int64(rounds), &own))
-        case .tiles: sums[thread] = kernels.row.pointee.tile_peak?(Int64(rounds), &own) ?? 0
+        case .tiles: sums[thread] = kernels.row.pointee.tile_peak?(nil, Int64(rounds), &own) ?? 0
         }
         if thread == 0 { operations = own * Double(pool.counts.prefill) }
       }

@@ -50,7 +50,11 @@ package struct Measurer: Sendable {
     progress("loading \(request.model.name) as \(request.variant)")
     let session = try self.session(request, sample, pool)
     var run = TimedRun(session: session, request: request, sample: sample, meter: meter)
-    try run.samples(progress: progress, isCancelled: isCancelled, between: between)
+    var tiles = request.profiles ? try TileTurns(kernels: kernels, pool: pool) : nil
+    try run.samples(progress: progress, isCancelled: isCancelled) { () throws(LanguageRuntimeError) in
+      tiles?.sample()
+      try between()
+    }
     if run.isEmpty { throw RunnerError.interrupted }
     let peak = ResidentMemory.peak()
     let doubts = LoadReading.doubts(between: before, and: LoadReading.now())
@@ -64,7 +68,9 @@ package struct Measurer: Sendable {
       progress("measuring the machine's limits")
       let regionBytes = Calibrator.regionBytes(of: machine)
       let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes, widest: 256, tokens: 1)
-      measurement.profile = run.profile(.measured(on: probe))
+      var limits = OperatorProfile.Limits.measured(on: probe)
+      limits.meanwhile = tiles?.rates
+      measurement.profile = run.profile(limits)
     }
     return measurement
   }

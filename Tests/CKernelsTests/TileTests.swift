@@ -185,10 +185,26 @@ struct TileTests {
 
   @Test func `the ceiling counts the multiply-adds of its instructions`() throws {
     var operations = 0.0
-    let sum = try #require(tileRow).row.pointee.tile_peak(64, &operations)
+    let sum = try #require(tileRow).row.pointee.tile_peak(nil, 64, &operations)
     #expect(operations == 64 * 4 * 2 * 8192)
     // Sixteen products of 2⁻¹⁰ and itself an instruction.
     #expect(sum == 64 * 16 * 0x1p-20)
+  }
+
+  @Test func `with loads the ceiling multiplies what lies in its room, all of the rows with each token`() throws {
+    let row = try #require(tileRow).row
+    let count = Int(ck_gemm_scratch_bytes(row)) / 2
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 2 * count, alignment: 64)
+    defer { memory.deallocate() }
+    let room = memory.bindMemory(to: UInt16.self, capacity: count)
+    // Sixteen steps of two panels' weights, then sixteen steps of each sixteen tokens: tokens of the first step alone.
+    let (steps, tile) = (16, 512)
+    for index in 0..<count { room[index] = index < 2 * steps * tile ? bits(2) : 0 }
+    for index in 0..<tile { room[2 * steps * tile + index] = bits(3) }
+    var operations = 0.0
+    let sum = row.pointee.tile_peak(room, Int64(steps + 1), &operations)
+    #expect(operations == 17 * 4 * 2 * 8192)
+    #expect(sum == 32 * 2 * 3)
   }
 
   private func check(_ tiles: KernelRow, _ type: Int32, tokens: Int, columns: Int, rows: Range<Int>) throws {

@@ -168,7 +168,8 @@ typedef struct {
   // columns sixteen rows of a token. Null for a set without tiles.
   void (*make_tiles)(const float *x, int64_t stride, int64_t tokens, int64_t columns, uint16_t *tiles);
   void (*panel_tiles)(const ck_panel_job *job, int64_t begin, int64_t end);
-  float (*tile_peak)(int64_t rounds, double *operations); // registers only
+  // The ceiling of products by tiles: from registers, or with a room of gemm_scratch_bytes bytes from the first two caches.
+  float (*tile_peak)(const void *room, int64_t rounds, double *operations);
 
   void (*quantize_32)(const float *x, int64_t n, int8_t *q, float *d, float *s);
   void (*quantize_256)(const float *x, int64_t n, int8_t *q, float *d, int16_t *sums);

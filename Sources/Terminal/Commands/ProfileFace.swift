@@ -18,6 +18,7 @@ struct ProfileFace {
       console.answer(table(phase))
     }
     console.answer(["", limits])
+    if let rates = profile.limits.meanwhile { console.answer([Self.meanwhile(rates)]) }
   }
 
   private var limits: String {
@@ -29,6 +30,11 @@ struct ProfileFace {
     return
       "Limits of this machine, measured now: \(Bandwidth(magnitude: limits.readBytesPerSecond)) from memory; "
       + "\(arithmetic.joined(separator: " and ")) from registers."
+  }
+
+  private static func meanwhile(_ rates: OperatorProfile.TileRates) -> String {
+    "Between the samples tiles did \(OperationRate(magnitude: rates.operationsPerSecond)) from registers, and "
+      + "\(OperationRate(magnitude: rates.loadedOperationsPerSecond)) with loads from the caches, as products need them."
   }
 
   private func table(_ phase: OperatorProfile.Phase) -> TextTable {
