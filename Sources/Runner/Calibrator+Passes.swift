@@ -42,7 +42,7 @@ struct PassProbe {
           try session.run(tokens)
         }
       } / Double(passes)
-    let joins = Double(work.layers) * CalibratedSpeed.jobsPerLayer * barrier
+    let joins = Double(work.layers) * CalibratedSpeed.jobsPerLayer(rows: batch) * barrier
     return work.activationBytes * Double(batch) / max(seconds - joins, seconds / 10)
   }
 

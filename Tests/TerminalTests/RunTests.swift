@@ -66,6 +66,13 @@ import Testing
         let undisturbed = try #require(profile["undisturbedSecondsPerToken"]?.doubleValue)
         #expect(abs(stages.reduce(0, +) - undisturbed) < 1e-12)
       }
+      let limits = try #require(json["profile"]?["limits"])
+      let hasTiles = try #require(limits["tileOperationsPerSecond"]?.doubleValue) > 0
+      #expect((limits["meanwhile"] != .null) == hasTiles)
+      #expect(screen.output.contains("Between the samples tiles did") == hasTiles)
+      for key in ["tileOperationsPerSecond", "loadedTileOperationsPerSecond"] where hasTiles {
+        #expect(try #require(limits["meanwhile"]?[key]?.doubleValue) > 0, "\(key)")
+      }
       let kept = try program.run("history", "--json").json()["measurements"]?.arrayValue?.first
       #expect(kept != nil && kept?["profile"] == nil)
     }

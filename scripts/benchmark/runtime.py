@@ -231,6 +231,23 @@ def of_tiles_undisturbed(record):
     return share([record["rounds"][0]["ours"]["promptOperations"] / seconds / peak])
 
 
+def tiles_meanwhile(records):
+    """Rows of what tiles did at most between the samples of each round, and what prompts did."""
+    for record in records:
+        ours = [r["ours"] for r in record["rounds"]]
+        rates = [r.get("limits", {}).get("meanwhile") for r in ours]
+        if record["case"] == "load" or record["kernels"] not in ("best", "amx") or not all(rates):
+            continue
+        done = [r["prefill"] * r["promptOperations"] for r in ours]
+        registers, loaded = ([rate[key] for rate in rates] for key in ("tileOperationsPerSecond", "loadedTileOperationsPerSecond"))
+        yield (
+            f"{record['model']} {record['format']}", record["threads"], record["case"].split("-")[0],
+            *(f"{statistics.median(values) / 1e12:.2f}" for values in (registers, loaded, done)),
+            share([loads / register for loads, register in zip(loaded, registers)]),
+            share([own / register for own, register in zip(done, registers)]),
+            share([own / loads for own, loads in zip(done, loaded)]), len(ours))
+
+
 def sections(run, table, options):
     with tempfile.TemporaryDirectory() as temporary:
         folder = parts.Folder(options.parts or pathlib.Path(temporary) / "parts")
@@ -258,3 +275,13 @@ def sections(run, table, options):
         "two loads in a row.")
     head = ("file", "threads", "what", "anprobe", "llama.cpp", "ratio", "of the limit", "undisturbed", "rounds")
     yield table(head, [row for record in records for row in rows_of(record, limits)])
+    meanwhile = list(tiles_meanwhile(records))
+    if meanwhile:
+        yield (
+            "## What tiles did meanwhile\n\nTFLOP/s between the samples of each process, all tries together, medians of the "
+            "rounds: from registers; with the loads that products need, two tiles of either side for four products, from the "
+            "first two caches; and prompts, whose weights are unpacked and whose sums are stored besides. A state of the host "
+            "in which another thread runs on the same core costs loads more than products.")
+        yield table(
+            ("file", "threads", "tokens", "registers", "with loads", "prompts", "loads of registers", "prompts of registers",
+             "prompts of loads", "rounds"), meanwhile)

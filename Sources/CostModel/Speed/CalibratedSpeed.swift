@@ -16,8 +16,9 @@ package struct CalibratedSpeed: SpeedModel {
   /// What a sum of separately measured jobs misses of a whole pass, as a share of the time (the target of validation).
   static let decodeModelError = 0.06
   static let prefillModelError = 0.12
-  /// Parallel jobs of a layer in the forward pass: norms, three products with their neighbours, rotation, attention.
-  package static let jobsPerLayer = 11.0
+  /// Parallel jobs of a layer in the forward pass. Of one token: query, key and value, attention, and three products, whose
+  /// threads go on with their rows; what is left one thread does alone. Of more: norms, conversions and rotation besides.
+  package static func jobsPerLayer(rows: Int) -> Double { rows == 1 ? 5 : 11 }
 
   /// - Parameter threads: the threads to run with; the nearest measured counts serve.
   package init(_ calibration: Calibration, threads: ThreadCounts) {
@@ -53,7 +54,7 @@ package struct CalibratedSpeed: SpeedModel {
     }
     time.elementwise = rates.elementwise(batch: sequences).map { model.activationBytes * Double(sequences) / $0 } ?? 0
     // An adapter's values of a few tokens lie in the near caches: only its products' jobs are more.
-    time.overhead = (Double(model.layers) * Self.jobsPerLayer + work.adapterJobs) * rates.barrier
+    time.overhead = (Double(model.layers) * Self.jobsPerLayer(rows: sequences) + work.adapterJobs) * rates.barrier
     time.uncertainty = max(Self.decodeModelError, spread)
     return time
   }
@@ -120,7 +121,7 @@ package struct CalibratedSpeed: SpeedModel {
     }
     let activationBytes = model.activationBytes + work.adapterBytes
     time.elementwise = rates.elementwise(batch: 512).map { activationBytes * prompt / $0 } ?? 0
-    time.overhead = chunks * (Double(model.layers) * Self.jobsPerLayer + work.adapterJobs) * rates.barrier
+    time.overhead = chunks * (Double(model.layers) * Self.jobsPerLayer(rows: batch) + work.adapterJobs) * rates.barrier
     time.uncertainty = max(Self.prefillModelError, spread)
     return time
   }
