@@ -172,3 +172,7 @@ void ck_pause(void) {
   __asm__ volatile("yield");
 #endif
 }
+
+void ck_ask(const void *p, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const uint8_t *)p + i, 0, 2);
+}

@@ -13,8 +13,8 @@ package struct OperatorProfile: Sendable, Equatable {
     package var wordOperationsPerSecond: Double
     /// On 16-bit floats in tiles.
     package var tileOperationsPerSecond: Double
-    /// By turns with the samples; nil without tiles.
-    package var meanwhile: TileRates?
+    /// By turns with the samples.
+    package var meanwhile = Meanwhile()
     package init(
       readBytesPerSecond: Double, floatOperationsPerSecond: Double, integerOperationsPerSecond: Double,
       wordOperationsPerSecond: Double = 0, tileOperationsPerSecond: Double = 0
@@ -27,7 +27,19 @@ package struct OperatorProfile: Sendable, Equatable {
     }
   }
 
-  /// What tiles did at most while the samples were taken, all tries together.
+  /// What the machine did at most while the samples were taken: other limits are the best of a few tries behind them.
+  package struct Meanwhile: Sendable, Equatable {
+    /// The model's own weights, read by loads alone, between the tokens of decoding; nil where none were generated.
+    package var readBytesPerSecond: Double?
+    /// Nil without tiles.
+    package var tiles: TileRates?
+    package init(readBytesPerSecond: Double? = nil, tiles: TileRates? = nil) {
+      self.readBytesPerSecond = readBytesPerSecond
+      self.tiles = tiles
+    }
+  }
+
+  /// What tiles did, all tries together.
   package struct TileRates: Sendable, Equatable {
     /// From registers.
     package var operationsPerSecond: Double
@@ -107,6 +119,8 @@ package struct OperatorProfile: Sendable, Equatable {
 
     /// The stages' sum; nil without any.
     package var undisturbedSeconds: Double? { stages.isEmpty ? nil : stages.reduce(0, +) }
+    /// Bytes per second that come from memory, over all of the time.
+    package var readBytesPerSecond: Double { rows.filter(\.readsMemory).reduce(0) { $0 + $1.bytes } / seconds }
     package var explained: Double { rows.reduce(0) { $0 + $1.seconds } }
     package var explainedFraction: Double { seconds > 0 ? explained / seconds : 1 }
     package var unexplainedSeconds: Double { seconds - explained }
@@ -133,16 +147,17 @@ extension OperatorProfile {
         "integerOperationsPerSecond": .number(limits.integerOperationsPerSecond),
         "wordOperationsPerSecond": .number(limits.wordOperationsPerSecond),
         "tileOperationsPerSecond": .number(limits.tileOperationsPerSecond),
-        "meanwhile": limits.meanwhile.map(json) ?? .null,
+        "meanwhile": json(limits.meanwhile),
       ],
       "prefill": prefill.map(json) ?? .null, "decode": decode.map(json) ?? .null,
     ]
   }
 
-  private func json(_ rates: TileRates) -> JSON {
+  private func json(_ rates: Meanwhile) -> JSON {
     [
-      "tileOperationsPerSecond": .number(rates.operationsPerSecond),
-      "loadedTileOperationsPerSecond": .number(rates.loadedOperationsPerSecond),
+      "readBytesPerSecond": rates.readBytesPerSecond.map { .number($0) } ?? .null,
+      "tileOperationsPerSecond": rates.tiles.map { .number($0.operationsPerSecond) } ?? .null,
+      "loadedTileOperationsPerSecond": rates.tiles.map { .number($0.loadedOperationsPerSecond) } ?? .null,
     ]
   }
 

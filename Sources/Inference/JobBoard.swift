@@ -21,6 +21,8 @@ final class JobBoard: @unchecked Sendable {
   private let leftOut = WaitingRoom()
   /// What `finished` is when all that was announced is done.
   @exclusivity(unchecked) private var due = 0
+  /// What the caller asks for while it waits.
+  @exclusivity(unchecked) private var upcoming = Upcoming.nothing
 
   /// About 50 µs of pauses on current processors (a pause is 40 to 140 cycles): longer than a token takes to be chosen.
   private static let spinRounds = 4000
@@ -39,8 +41,11 @@ final class JobBoard: @unchecked Sendable {
   deinit { memory.deallocate() }
 
   /// Lets the first `threads` threads but the caller run `body`; `join` must follow.
-  func announce(threads: Int, _ body: @escaping (_ thread: Int) -> Void) {
-    work.initialize(to: Work(body: body))
+  ///
+  /// - Parameter expected: what is read after this job; nil where that is still what it was.
+  func announce(threads: Int, expecting expected: ExpectedReads?, _ body: @escaping (_ thread: Int) -> Void) {
+    work.initialize(to: Work(expected: expected, body: body))
+    if let expected { upcoming = expected.part(of: 0, among: threads) }
     due += threads - 1
     publish(threads: threads)
   }
@@ -51,7 +56,7 @@ final class JobBoard: @unchecked Sendable {
     while finished.pointee.load(ordering: .acquiring) != due {
       rounds += 1
       // Somebody else may have our worker's processor: let it run.
-      if rounds % Self.spinRounds == 0 { sched_yield() } else { ck_pause() }
+      if rounds % Self.spinRounds == 0 { sched_yield() } else { upcoming.askOrPause() }
     }
     work.deinitialize(count: 1)
   }
@@ -61,9 +66,10 @@ final class JobBoard: @unchecked Sendable {
 
   /// Runs jobs as a worker until it is dismissed.
   func serve(as index: Int) {
-    var seen = Job(0)
-    while let job = nextJob(of: index, after: seen) {
+    var (seen, upcoming) = (Job(0), Upcoming.nothing)
+    while let job = nextJob(of: index, after: seen, asking: &upcoming) {
       work.pointee.run(on: index)
+      if let expected = work.pointee.expected { upcoming = expected.part(of: index, among: job.threads) }
       finished.pointee.wrappingAdd(1, ordering: .releasing)
       seen = job
     }
@@ -79,11 +85,11 @@ final class JobBoard: @unchecked Sendable {
   }
 
   /// The next job that a worker takes part in; it does not end without it. Nil when no more will come.
-  private func nextJob(of index: Int, after seen: Job) -> Job? {
+  private func nextJob(of index: Int, after seen: Job, asking upcoming: inout Upcoming) -> Job? {
     for _ in 0..<Self.spinRounds {
       let newest = Job(newest.pointee.load(ordering: .acquiring))
       if newest.word != seen.word { return take(newest, as: index) }
-      ck_pause()
+      upcoming.askOrPause()
     }
     return take(wait(in: idle) { $0.word != seen.word }, as: index)
   }
@@ -105,6 +111,7 @@ final class JobBoard: @unchecked Sendable {
 
   /// Never copied: threads that run the closure where it lies don't count references to it.
   private struct Work: ~Copyable {
+    let expected: ExpectedReads?
     let body: (_ thread: Int) -> Void
 
     borrowing func run(on thread: Int) { body(thread) }

@@ -17,6 +17,9 @@ package final class ThreadPool: @unchecked Sendable {
   /// Charged with the operators of the passes that run here; nil where nobody asks.
   package let clock: OperatorClock?
 
+  /// What is read after the next job, where that changes.
+  @exclusivity(unchecked) var expected: ExpectedReads?
+
   private let board = JobBoard()
   private let shares: ChunkShares
   @exclusivity(unchecked) private var threads: [pthread_t] = []
@@ -95,7 +98,8 @@ package final class ThreadPool: @unchecked Sendable {
   package func run(_ body: (_ thread: Int) -> Void) {
     guard active > 1, !threads.isEmpty else { return body(0) }
     withoutActuallyEscaping(body) { escaping in
-      board.announce(threads: active, escaping)
+      board.announce(threads: active, expecting: expected, escaping)
+      expected = nil
       body(0)
       let wait = clock?.begin()
       board.join()

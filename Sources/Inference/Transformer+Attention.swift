@@ -16,6 +16,7 @@ extension Transformer {
     let keys = buffers.floats(.newKeys)  // (t, g, w)
     let values = buffers.floats(.newValues)  // (t, g, w)
     let mixed = buffers.floats(.mixed)  // (t, h, w)
+    expect(attention.output.matrix, tokens: batch.rows)
     multiply(
       x, tokens: batch.rows, by: [attention.query, attention.key, attention.value], into: [queries, keys, values])
     clock?.lap(.queryKeyValue)
@@ -37,6 +38,7 @@ extension Transformer {
     if !products.isIdle { pass.run(batch, on: products.pool) }
     clock?.lap(.attention)
     defer { clock?.lap(.attentionOutput) }
+    expectFeedForward(ofLayer: layer, tokens: batch.rows)
     return apply(attention.output, to: mixed, tokens: batch.rows, into: y, orAddingTo: stream)
   }
 

@@ -7,11 +7,12 @@ extension Transformer {
   /// - Parameter stream: where the outputs may be added in place of `y`, if the part can.
   /// - Returns: whether it did.
   func feedForward(
-    _ part: PreparedFeedForward, _ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>,
+    ofLayer index: Int, _ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>,
     orAddingTo stream: UnsafeMutablePointer<Float>?
   ) -> Bool {
-    switch part {
-    case .dense(let network): return apply(network, to: x, tokens: tokens, into: y, orAddingTo: stream)
+    switch model.layers[index].feedForward {
+    case .dense(let network):
+      return apply(network, to: x, tokens: tokens, into: y, orAddingTo: stream, beforeLayer: index + 1)
     case .experts(let experts):
       apply(experts, to: x, tokens: tokens, into: y)
       return false
@@ -22,9 +23,10 @@ extension Transformer {
   @discardableResult
   func apply(
     _ network: PreparedNetwork, to x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>,
-    orAddingTo stream: UnsafeMutablePointer<Float>? = nil
+    orAddingTo stream: UnsafeMutablePointer<Float>? = nil, beforeLayer next: Int? = nil
   ) -> Bool {
     defer { clock?.lap(.down) }
+    expect(network.down.matrix, tokens: tokens)
     let gate = buffers.floats(.gate)  // (t, f)
     if let tiles = multiplyGated(x, tokens: tokens, by: network, in: gate) {
       clock?.lap(.gateUp)
@@ -35,6 +37,7 @@ extension Transformer {
     let up = buffers.floats(.up)  // (t, f)
     if tokens == 1, let input = multiplyActivated(x, by: network, gate: gate, up: up) {
       clock?.lap(.gateUp)
+      if let next { expectStart(ofLayer: next, tokens: tokens) }
       products.multiplyOne(input, by: network.down.matrix, into: y, addingTo: stream)
       return stream != nil
     }
@@ -45,6 +48,7 @@ extension Transformer {
     }
     clock?.lap(.gateUp)
     activate(network, gate: gate, up: up, tokens: tokens)
+    if let next { expectStart(ofLayer: next, tokens: tokens) }
     return apply(network.down, to: gate, tokens: tokens, into: y, orAddingTo: stream)
   }
 

@@ -91,7 +91,7 @@ final class Transformer: @unchecked Sendable {
     let parallel = isParallel ? layer.feedForwardNorm.map { normed(x, by: $0, tokens: batch.rows) } ?? input : nil
     if !isAdded { add(part, after: layer.attentionPostNorm, tokens: batch.rows, to: x) }
     let own = parallel ?? normed(x, by: layer.feedForwardNorm, tokens: batch.rows)
-    let isAlsoAdded = feedForward(layer.feedForward, own, tokens: batch.rows, into: part, orAddingTo: second)
+    let isAlsoAdded = feedForward(ofLayer: index, own, tokens: batch.rows, into: part, orAddingTo: second)
     if !isAlsoAdded { add(part, after: layer.feedForwardPostNorm, tokens: batch.rows, to: x) }
   }
 
@@ -116,6 +116,7 @@ final class Transformer: @unchecked Sendable {
       (states + index * hidden).update(from: buffers.floats(.hidden) + row * hidden, count: hidden)
     }
     let normed = normed(states, by: model.outputNorm, tokens: rows.count)
+    expectStart(ofLayer: 0, tokens: rows.count)
     multiply(normed, tokens: rows.count, by: [model.head.matrix], into: [logits])
     for row in rows.indices { finish(logits + row * vocabulary, count: Int64(vocabulary)) }
     clock?.lap(.logits)
@@ -183,6 +184,29 @@ final class Transformer: @unchecked Sendable {
       }
     }
     clock?.lap(.residual)
+  }
+
+  /// Tells threads what is read behind the product that follows, of one token.
+  func expect(_ matrix: PreparedMatrix?, besides: [PreparedMatrix] = [], tokens: Int) {
+    guard tokens == 1, !products.isIdle else { return }
+    products.pool.expected = matrix.map { ExpectedReads($0, besides: besides.reduce(0) { $0 + $1.rows }) } ?? .nothing
+  }
+
+  func expectFeedForward(ofLayer index: Int, tokens: Int) {
+    switch model.layers[index].feedForward {
+    case .dense(let next): expect(next.gate?.matrix ?? next.up.matrix, tokens: tokens)
+    case .experts(let next): expect(next.router.matrix, tokens: tokens)
+    }
+  }
+
+  /// What begins a layer, or the head behind the last one.
+  func expectStart(ofLayer index: Int, tokens: Int) {
+    guard index < model.layers.count else { return expect(model.head.matrix, tokens: tokens) }
+    switch model.layers[index].mixer {
+    case .attention(let next):
+      expect(next.query.matrix, besides: [next.key.matrix, next.value.matrix], tokens: tokens)
+    case .latent: expect(nil, tokens: tokens)
+    }
   }
 
   /// A few tokens go through matrix-vector products, more through blocked ones.

@@ -69,7 +69,7 @@ package struct Measurer: Sendable {
       let regionBytes = Calibrator.regionBytes(of: machine)
       let probe = try KernelProbe(kernels: kernels, pool: pool, regionBytes: regionBytes, widest: 256, tokens: 1)
       var limits = OperatorProfile.Limits.measured(on: probe)
-      limits.meanwhile = tiles?.rates
+      limits.meanwhile.tiles = tiles?.rates
       measurement.profile = run.profile(limits)
     }
     return measurement

@@ -8,20 +8,8 @@ internal import Inference
 /// (docs/decisions/0048-room-between-tile-instructions.md).
 struct TileTurns {
   private let probe: TileProbe
-  private var registers = Sum()
-  private var loaded = Sum()
-
-  private struct Sum {
-    var operations = 0.0
-    var seconds = 0.0
-    var rate: Double { seconds > 0 ? operations / seconds : 0 }
-
-    mutating func add(_ body: () -> Double) {
-      var done = 0.0
-      seconds += Timing.seconds { done = body() }
-      operations += done
-    }
-  }
+  private var registers = RateSum()
+  private var loaded = RateSum()
 
   /// Of some milliseconds each, a twentieth of a second together.
   private static let tries = 8
@@ -43,6 +31,6 @@ struct TileTurns {
 
   /// All tries together: what stretches that last longer than the machine's moods have on average.
   var rates: OperatorProfile.TileRates {
-    OperatorProfile.TileRates(operationsPerSecond: registers.rate, loadedOperationsPerSecond: loaded.rate)
+    OperatorProfile.TileRates(operationsPerSecond: registers.rate ?? 0, loadedOperationsPerSecond: loaded.rate ?? 0)
   }
 }

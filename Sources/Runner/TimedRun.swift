@@ -18,6 +18,8 @@ struct TimedRun {
   private var decodeTally = OperatorTally()
   private var isComplete = false
   private var energy: EnergyTally
+  /// By turns with tokens, where they are profiled.
+  private var reads = RateSum()
 
   /// Tokens that a sampled decode sample generates, in the middle of the generation.
   private static let sampledTokens = 16
@@ -111,14 +113,27 @@ struct TimedRun {
   private mutating func decodeSample() throws(LanguageRuntimeError) {
     // All sequences hold the same prompt: what is in a cache does not change how long reading it takes.
     for sequence in 0..<sequences { session.copy(sequence: 0, to: sequence) }
+    let tokens = tokens(decodeTokens)
+    let weights = request.profiles ? WeightReads(of: session) : nil
+    let step = request.profiles ? max(1, tokens.count / Self.readTurns) : tokens.count
+    var seconds = 0.0
+    for first in stride(from: 0, to: tokens.count, by: step) {
+      if let weights { reads.add { Double(weights.run()) } }
+      seconds += try decodeSample(tokens[first..<min(first + step, tokens.count)])
+    }
+    decode.append(Double(decodeTokens * sequences) / seconds)
+  }
+  private static let readTurns = 8
+
+  private mutating func decodeSample(_ tokens: ArraySlice<Int32>) throws(LanguageRuntimeError) -> Double {
     let start = energy.mark()
     var seconds = 0.0
-    for token in tokens(decodeTokens) {
+    for token in tokens {
       seconds += try timed(
         (0..<sequences).map { ($0, [token]) }, scale: sample?.scale ?? 1, layers: .max, &decodeTally)
     }
-    energy.add(.decode, from: start, seconds: seconds, tokens: decodeTokens * sequences)
-    decode.append(Double(decodeTokens * sequences) / seconds)
+    energy.add(.decode, from: start, seconds: seconds, tokens: tokens.count * sequences)
+    return seconds
   }
 
   /// Lets the machine rest for the time that was asked for, with the model loaded and its threads asleep.
@@ -156,6 +171,8 @@ struct TimedRun {
     workload.promptTokens = promptTokens
     workload.generatedTokens = decodeTokens
     let work = OperatorWork(request.model, workload, arithmetic: session.kernels.arithmetic)
+    var limits = limits
+    limits.meanwhile.readBytesPerSecond = reads.rate
     return OperatorProfile(
       prefill: prefillTally.phase(work.prefill, ofTokens: promptTokens, sampleTokens: promptTokens),
       decode: decodeTally.phase(work.decode, ofTokens: 1, sampleTokens: decodeTokens), limits: limits)

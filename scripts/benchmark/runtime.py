@@ -85,6 +85,7 @@ def ours(run, part, path):
     operations = sum(operator["operationsPerToken"] or 0 for operator in profile["prefill"]["operators"])
     return rates | {
         "peak": answer["peakResidentBytes"]["value"], "promptOperations": operations, "limits": profile["limits"],
+        "cacheBytes": sum(o["bytesPerToken"] for o in profile["decode"]["operators"] if o["operator"] == "attention"),
         "stages": {phase: profile[phase]["stageSecondsPerToken"] for phase in ("prefill", "decode")}}
 
 
@@ -194,10 +195,19 @@ def share(values):
 
 
 def of_reads(record, limits):
-    """The weights' bytes per second over what so many threads read at most, measured in the same process."""
-    ours = [r["ours"] for r in record["rounds"]]
-    reads = [r.get("limits", {}).get("readBytesPerSecond") or limits.get(record["threads"]) for r in ours]
-    return share([r["decode"] * record["weightBytes"] / read for r, read in zip(ours, reads)]) if all(reads) else "–"
+    """The bytes per second that decoding reads over what loads alone read of the same weights between its tokens; of older
+    rounds over the best read of the same process."""
+    def read(ours):
+        known = ours.get("limits", {})
+        return (known.get("meanwhile") or {}).get("readBytesPerSecond") or known.get("readBytesPerSecond") or limits.get(record["threads"])
+
+    reads = [(decode_bytes(record, r["ours"]) * r["ours"]["decode"], read(r["ours"])) for r in record["rounds"]]
+    return share([own / most for own, most in reads]) if all(most for _, most in reads) else "–"
+
+
+def decode_bytes(record, ours):
+    """What a token reads: the weights, and the cache where the round tells."""
+    return record["weightBytes"] + ours.get("cacheBytes", 0)
 
 
 def of_tiles(record):
@@ -221,7 +231,7 @@ def best_limit(record, limit):
 
 def of_reads_undisturbed(record):
     seconds, read = fastest(record, "decode"), best_limit(record, "readBytesPerSecond")
-    return share([record["weightBytes"] / seconds / read]) if seconds and read else "–"
+    return share([decode_bytes(record, record["rounds"][0]["ours"]) / seconds / read]) if seconds and read else "–"
 
 
 def of_tiles_undisturbed(record):
@@ -235,8 +245,9 @@ def tiles_meanwhile(records):
     """Rows of what tiles did at most between the samples of each round, and what prompts did."""
     for record in records:
         ours = [r["ours"] for r in record["rounds"]]
-        rates = [r.get("limits", {}).get("meanwhile") for r in ours]
-        if record["case"] == "load" or record["kernels"] not in ("best", "amx") or not all(rates):
+        rates = [r.get("limits", {}).get("meanwhile") or {} for r in ours]
+        hasTiles = all(rate.get("tileOperationsPerSecond") for rate in rates)
+        if record["case"] == "load" or record["kernels"] not in ("best", "amx") or not hasTiles:
             continue
         done = [r["prefill"] * r["promptOperations"] for r in ours]
         registers, loaded = ([rate[key] for rate in rates] for key in ("tileOperationsPerSecond", "loadedTileOperationsPerSecond"))
@@ -264,10 +275,10 @@ def sections(run, table, options):
         "## Beside llama.cpp\n\nMedians of alternating rounds; the ratio says how many times faster or smaller ours is: "
         "the median of the rounds' pairs, with an interval that holds the true one with at least 90 %. llama.cpp by "
         f"{', '.join(sorted({record['rival'] for record in records}))}; files of random weights. \"Of the limit\" "
-        "is the weights' bytes per second over what so many threads read at most, and of prompts the operations per second over "
-        "what AMX tiles do in registers, where they are used; both limits are measured in the same process as the rates. "
+        "is the bytes per second of weights and cache over what loads alone read of the same weights by turns with the tokens (eight times), "
+        "and of prompts the operations per second over what AMX tiles do in registers, where they are used, the best of the same process. "
         "Undisturbed is the same share if each layer took as long as in the round where it took least (within a round the "
-        "lower quartile of its times), of the highest limit of all rounds: what other machines on the same host take is in "
+        "lower quartile of its times), of the highest limit of all rounds, of reads the best of a few tries behind the samples: what other machines on the same host take is in "
         "neither. From a start to the first token: ours "
         "is a whole process with its tokenizer, which repacks weights behind the first token, or uses them as the file is mapped "
         "where the row says so; llama.cpp's counts from the call that loads, once "

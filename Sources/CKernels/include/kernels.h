@@ -277,5 +277,7 @@ uint16_t ck_float_to_half(float value);
 int64_t ck_argmax(const float *x, int64_t n);
 // Tells the processor that the caller spins.
 void ck_pause(void);
+// Asks for memory that will be read soon, to be brought into the second cache; none of it need be there.
+void ck_ask(const void *p, int64_t bytes);
 
 #endif

@@ -18,7 +18,10 @@ struct ProfileFace {
       console.answer(table(phase))
     }
     console.answer(["", limits])
-    if let rates = profile.limits.meanwhile { console.answer([Self.meanwhile(rates)]) }
+    if let reads = profile.limits.meanwhile.readBytesPerSecond, let decode = profile.decode {
+      console.answer([Self.meanwhile(reads, decode)])
+    }
+    if let rates = profile.limits.meanwhile.tiles { console.answer([Self.meanwhile(rates)]) }
   }
 
   private var limits: String {
@@ -30,6 +33,11 @@ struct ProfileFace {
     return
       "Limits of this machine, measured now: \(Bandwidth(magnitude: limits.readBytesPerSecond)) from memory; "
       + "\(arithmetic.joined(separator: " and ")) from registers."
+  }
+
+  private static func meanwhile(_ reads: Double, _ decode: OperatorProfile.Phase) -> String {
+    "Between the tokens loads alone read the weights at \(Bandwidth(magnitude: reads)); tokens read theirs and the cache at "
+      + "\(Bandwidth(magnitude: decode.readBytesPerSecond)), \(percent(decode.readBytesPerSecond / reads)) of that."
   }
 
   private static func meanwhile(_ rates: OperatorProfile.TileRates) -> String {
