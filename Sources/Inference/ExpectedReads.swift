@@ -39,8 +39,8 @@ struct Upcoming: @unchecked Sendable {
   static let most = 256 << 10
   private static let step = 256
 
-  private var next: UnsafeRawPointer?
-  private var left: Int
+  private(set) var next: UnsafeRawPointer?
+  private(set) var left: Int
 
   init(next: UnsafeRawPointer?, left: Int) {
     self.next = next
@@ -52,6 +52,6 @@ struct Upcoming: @unchecked Sendable {
     guard let next, left > 0 else { return ck_pause() }
     ck_ask(next, Int64(min(Self.step, left)))
     self.next = next + Self.step
-    left -= Self.step
+    left = max(0, left - Self.step)
   }
 }

@@ -68,10 +68,13 @@ import Testing
       }
       let limits = try #require(json["profile"]?["limits"])
       let hasTiles = try #require(limits["tileOperationsPerSecond"]?.doubleValue) > 0
-      #expect((limits["meanwhile"] != .null) == hasTiles)
+      let meanwhile = try #require(limits["meanwhile"])
+      #expect(try #require(meanwhile["readBytesPerSecond"]?.doubleValue) > 0)
+      #expect(screen.output.contains("Between the tokens loads alone read the weights at"))
       #expect(screen.output.contains("Between the samples tiles did") == hasTiles)
-      for key in ["tileOperationsPerSecond", "loadedTileOperationsPerSecond"] where hasTiles {
-        #expect(try #require(limits["meanwhile"]?[key]?.doubleValue) > 0, "\(key)")
+      for key in ["tileOperationsPerSecond", "loadedTileOperationsPerSecond"] {
+        let rate = try #require(meanwhile[key])
+        #expect((rate != .null) == hasTiles && rate.doubleValue != 0, "\(key)")
       }
       let kept = try program.run("history", "--json").json()["measurements"]?.arrayValue?.first
       #expect(kept != nil && kept?["profile"] == nil)
