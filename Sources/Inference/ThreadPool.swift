@@ -17,14 +17,14 @@ package final class ThreadPool: @unchecked Sendable {
   /// Charged with the operators of the passes that run here; nil where nobody asks.
   package let clock: OperatorClock?
 
-  /// What is read after the next job, where that changes.
+  /// What is read after the next job, where that changes: whoever waits from its end on asks for it.
   @exclusivity(unchecked) var expected: ExpectedReads?
 
   private let board = JobBoard()
   private let shares: ChunkShares
   @exclusivity(unchecked) private var threads: [pthread_t] = []
   /// Whether memory is nearer to some threads than to others.
-  private let hasNodes: Bool
+  let hasNodes: Bool
   /// The caller's number while it is bound, and where it might run before.
   private var boundCaller: (thread: Int32, before: [Int32])?
 

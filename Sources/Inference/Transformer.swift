@@ -189,7 +189,10 @@ final class Transformer: @unchecked Sendable {
   /// Tells threads what is read behind the product that follows, of one token.
   func expect(_ matrix: PreparedMatrix?, besides: [PreparedMatrix] = [], tokens: Int) {
     guard tokens == 1, !products.isIdle else { return }
-    products.pool.expected = matrix.map { ExpectedReads($0, besides: besides.reduce(0) { $0 + $1.rows }) } ?? .nothing
+    let pool = products.pool
+    // On several nodes each matrix is cut by itself.
+    let rows = pool.hasNodes ? 0 : besides.reduce(0) { $0 + $1.rows }
+    pool.expected = matrix.map { ExpectedReads($0, besides: rows) } ?? .nothing
   }
 
   func expectFeedForward(ofLayer index: Int, tokens: Int) {
