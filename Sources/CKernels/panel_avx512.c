@@ -82,18 +82,6 @@ static inline floats floats_at(const void *p, int type) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
 }
 
-// Inputs are spread from registers: a load for each of them would be as many again as those of weights, and a core that
-// waits for memory has no room for them (docs/decisions/0050-inputs-from-registers.md).
-#define MULTIPLY_ONE(k, i) \
-  sums[i] = _mm512_fmadd_ps(floats_at(w + ((k) + (i)) * step, type), _mm512_permute_ps(four, 0x55 * (i)), sums[i]);
-#define MULTIPLY_EACH(k) MULTIPLY_ONE(k, 0) MULTIPLY_ONE(k, 1) MULTIPLY_ONE(k, 2) MULTIPLY_ONE(k, 3)
-#define MULTIPLY_QUARTER(i)                                         \
-  {                                                                 \
-    floats four = _mm512_shuffle_f32x4(inputs, inputs, 0x55 * (i)); \
-    ask_ahead(w, 4 * (i) * step, 4 * ((i) + 1) * step);             \
-    MULTIPLY_EACH(4 * (i))                                          \
-  }
-
 static inline __attribute__((always_inline)) void multiply_floats(
     int type, const ck_panel_job *job, int64_t begin, int64_t end) {
   int64_t step = type == CK_F32 ? 64 : 32;
@@ -102,16 +90,11 @@ static inline __attribute__((always_inline)) void multiply_floats(
   for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
     floats sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
     int64_t k = 0;
-    for (; k + 15 < job->columns; k += 16, w += 16 * step) {
-      floats inputs = _mm512_loadu_ps(x + k);
-      MULTIPLY_QUARTER(0)
-      MULTIPLY_QUARTER(1)
-      MULTIPLY_QUARTER(2)
-      MULTIPLY_QUARTER(3)
-    }
     for (; k + 3 < job->columns; k += 4, w += 4 * step) {
-      floats four = _mm512_broadcast_f32x4(_mm_loadu_ps(x + k));
-      MULTIPLY_EACH(0)
+      ask_ahead(w, 0, 4 * step);
+      for (int i = 0; i < 4; i++) {
+        sums[i] = _mm512_fmadd_ps(floats_at(w + i * step, type), _mm512_set1_ps(x[k + i]), sums[i]);
+      }
     }
     for (; k < job->columns; k++, w += step) {
       sums[0] = _mm512_fmadd_ps(floats_at(w, type), _mm512_set1_ps(x[k]), sums[0]);
