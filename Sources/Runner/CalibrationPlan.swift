@@ -54,4 +54,10 @@ struct CalibrationPlan {
   let attentionLayers = 8
   /// Some milliseconds of multiply-adds.
   let peakRounds = 1 << 20
+
+  /// The measured groups between which one lies, or the one that it is or is beyond.
+  func headGroups(around group: Int) -> [Int] {
+    let (below, above) = (headGroups.last { $0 <= group }, headGroups.first { $0 >= group })
+    return Set([below, above].compactMap(\.self)).sorted()
+  }
 }

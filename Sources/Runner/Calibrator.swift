@@ -257,7 +257,7 @@ package struct Calibrator {
       shape, context: context + plan.tokens, format: format, layers: plan.attentionLayers, kernels: kernels, pool: pool)
   }
 
-  /// One token behind so many cached ones, and for the middle group the last of a prompt's chunks that ends there.
+  /// One token behind so many cached ones, and the last of a prompt's chunks that ends there.
   func attend(
     _ attention: AttentionProbe, beside probe: KernelProbe, group: Int, at context: Int, _ format: KeyValueFormat,
     _ width: Int, _ repeats: (token: Int, prompt: Int), _ samples: inout RateSamples
@@ -274,12 +274,13 @@ package struct Calibrator {
       let seconds = Timing.seconds { operations = attention.run(tokens: 1, at: context) }
       samples.add(key(.attention, group, context), operations / seconds)
     }
-    guard group == plan.headGroups[plan.headGroups.count / 2] else { return }
     let first = max(0, context - plan.tokens) / plan.tokens * plan.tokens
     for _ in 0..<repeats.prompt {
+      // Tiles that have rested start slowly; a prompt's attention stands between products, where they never do.
+      _ = attention.run(tokens: plan.tokens, at: 0, layers: 1)
       var operations = 0.0
       let seconds = Timing.seconds { operations = attention.run(tokens: plan.tokens, at: first, layers: 1) }
-      samples.add(key(.attentionPrefill, plan.tokens, first + plan.tokens), operations / seconds)
+      samples.add(key(.attentionPrefill, plan.tokens * group, first + plan.tokens), operations / seconds)
     }
   }
 

@@ -46,7 +46,7 @@ package final class RateTracker {
     passes = try PassProbe(kernels: calibrator.kernels, pool: pool)
     self.barrier = barrier
     var attentions: [(AttentionProbe, Int)] = []
-    for group in plan.headGroups {
+    for group in plan.headGroups(around: model.headsPerKeyHead) {
       let most = contexts.max() ?? 0
       attentions.append((try calibrator.attention(group: group, width: headWidth, cache, context: most, pool), group))
     }

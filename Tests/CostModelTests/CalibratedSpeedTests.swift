@@ -122,6 +122,20 @@ import Testing
     }
   }
 
+  @Test func `attention of prompts takes the rate of as many heads to a KV head`() throws {
+    let rates = [1, 4, 8].map { Self.rate(.attentionPrefill, "f16", 1 << 20, Double($0) * 1e11, batch: 512 * $0) }
+    func seconds(_ rates: [Calibration.Rate], _ model: String) throws -> Double {
+      let host = Fixture.host(calibration: Self.calibration(Self.flat.rates + rates))
+      let estimate = Fixture.estimator(try Fixture.model(model), on: host, Workload(promptTokens: 512, contextTokens: 1024))
+        .estimate(try Fixture.variant("f16"))
+      return try #require(estimate.prefillTime).attention
+    }
+    for (model, group) in [("TinyLlama-1.1B", 8), ("Llama-3-8B", 4)] {
+      let operations = try seconds([Self.rate(.attentionPrefill, "f16", 1 << 20, 1, batch: 512)], model)
+      #expect(try abs(seconds(rates, model) * Double(group) * 1e11 / operations - 1) < 1e-9)
+    }
+  }
+
   @Test func `attention over many positions takes the rate of caches as large`() throws {
     let near = Self.rate(.attention, "f16", 512 * 1024, 80e9)
     let far = Self.rate(.attention, "f16", 4096 * 1024, 40e9)

@@ -43,6 +43,9 @@ import Testing
     let rates = first.calibration(in: calibration([])).rates
     #expect(Set(rates.map(\.operation)) == [.read, .elementwise, .matvec, .gemm, .attention, .attentionPrefill])
     #expect(rates.allSatisfy { $0.perSecond > 0 && $0.perSecond.isFinite && $0.threads == 1 })
+    // Two heads of the model share a KV head: between the measured one and four.
+    #expect(Set(rates.filter { $0.operation == .attention }.map(\.batch)) == [1, 4])
+    #expect(Set(rates.filter { $0.operation == .attentionPrefill }.map(\.batch)) == [512, 2048])
     #expect(Set(rates.filter { $0.operation == .matvec || $0.operation == .gemm }.map(\.format)) == [Self.q8.name])
 
     let old = rates.map { rate in

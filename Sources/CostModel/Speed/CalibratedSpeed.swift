@@ -115,7 +115,7 @@ package struct CalibratedSpeed: SpeedModel {
     // prompt, and a single one at its end.
     let seen = model.cachedBytesOfLayer(positions: (2 * prompt + Double(batch)) / 3)
     if let rate = rates.attention(
-      .attentionPrefill, cache, width: model.headWidth, queries: batch, cachedBytes: seen)
+      .attentionPrefill, cache, width: model.headWidth, queries: batch * model.headsPerKeyHead, cachedBytes: seen)
     {
       time.attention = model.promptAttentionOperations / rate
     }

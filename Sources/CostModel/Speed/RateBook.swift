@@ -138,7 +138,7 @@ package struct RateBook: Sendable {
   /// Operations per second of attention with heads of about that width; of another cache format when need be.
   ///
   /// - Parameter queries: heads that share a KV head, so that each cached row is read once for all of them; of a prompt,
-  ///   whose tokens share the rows too, its tokens.
+  ///   whose tokens share the rows too, those of all its tokens.
   /// - Parameter cachedBytes: keys and values of a layer that are seen: many come from farther away than few.
   package func attention(
     _ operation: Calibration.Rate.Operation, _ format: KeyValueFormat, width: Int, queries: Int,
