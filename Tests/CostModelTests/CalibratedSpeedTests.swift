@@ -126,8 +126,10 @@ import Testing
     let rates = [1, 4, 8].map { Self.rate(.attentionPrefill, "f16", 1 << 20, Double($0) * 1e11, batch: 512 * $0) }
     func seconds(_ rates: [Calibration.Rate], _ model: String) throws -> Double {
       let host = Fixture.host(calibration: Self.calibration(Self.flat.rates + rates))
-      let estimate = Fixture.estimator(try Fixture.model(model), on: host, Workload(promptTokens: 512, contextTokens: 1024))
-        .estimate(try Fixture.variant("f16"))
+      let estimate = Fixture.estimator(
+        try Fixture.model(model), on: host, Workload(promptTokens: 512, contextTokens: 1024)
+      )
+      .estimate(try Fixture.variant("f16"))
       return try #require(estimate.prefillTime).attention
     }
     for (model, group) in [("TinyLlama-1.1B", 8), ("Llama-3-8B", 4)] {
