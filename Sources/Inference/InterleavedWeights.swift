@@ -58,8 +58,9 @@ final class InterleavedWeights: WeightSource, @unchecked Sendable {
     let copied = offsets.indices.filter { offsets[$0] != nil }
     waiting = copied.filter { isDeferred && !source.isPacked(tensor: $0) }[...]
     for index in copied where !isDeferred || source.isPacked(tensor: index) { copy(index, pool) }
+    // What is looked up here and there, and what is small and lies between copied matrices.
     for (index, tensor) in source.inventory.tensors.enumerated() where offsets[index] == nil {
-      guard tensor.role == .tokenEmbedding else { continue }
+      guard tensor.role == .tokenEmbedding || tensor.isKeptAsFloats else { continue }
       source.mapSparsely(tensor: index)
       discard(index)
     }

@@ -62,6 +62,10 @@ package final class CheckpointWeights: WeightSource {
     for part in parts(index) { files.prefetch(tensor: part) }
   }
 
+  package func mapSparsely(tensor index: Int) {
+    for part in parts(index) { files.mapSparsely(tensor: part) }
+  }
+
   package func discard(tensor index: Int, bytes range: Range<Int>) {
     switch places[index] {
     case .plain(let place): files.discard(tensor: place, bytes: range)
