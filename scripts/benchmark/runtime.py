@@ -192,7 +192,7 @@ def rows_of(record, limits):
     yield row(
         f"decode of {generated} {start}, t/s", "decode", "{:.2f}".format, more, of_reads(record, limits),
         of_reads_undisturbed(record))
-    yield row("peak resident, MiB", "peak", lambda value: f"{value / 2**20:.0f}", less)
+    yield row(f"peak resident {start}, MiB", "peak", lambda value: f"{value / 2**20:.0f}", less)
 
 
 def share(values):
