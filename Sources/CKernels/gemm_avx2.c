@@ -7,16 +7,13 @@
 // The sums of a chunk are added to Y, so that a column count of any multiple of the block works.
 #if defined(__x86_64__)
 #include <immintrin.h>
+#include <string.h>
 #include "kept_rows.h"
 #include "panels.h"
 
-enum { PANEL_ROWS = 64, TILE_ROWS = 16, TILE_TOKENS = 6 };
-
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-#include "panel_words_avx2.h"
-#include "panel_fp8.h"
-#include "decoded_rows_avx2.h"
+#include "gemm_tile_avx2.h"
 
 void pack_avx2(const float *x, int64_t stride, int64_t tokens, int64_t columns, float *packed, int64_t first_group,
                int64_t last_group) {
@@ -28,28 +25,6 @@ void pack_avx2(const float *x, int64_t stride, int64_t tokens, int64_t columns, 
       for (int64_t k = 0; k < columns; k++) out[k * TILE_TOKENS + t] = token < tokens ? row[k] : 0;
     }
   }
-}
-
-// A panel of 8-bit floats, whose blocks have scales, is in the tile's order otherwise.
-static void load_fp8_tile(const ck_gemm *job, int64_t row, int64_t k, int64_t count, float *tile) {
-  for (int64_t i = 0; i < count; i++) {
-    const uint8_t *block = fp8_block(job->weights, job->columns, row, k + i);
-    floats w = times(fp8_at(block, (k + i) % FP8_COLUMNS), halves_at(block));
-    _mm256_storeu_ps(tile + i * TILE_ROWS, w.low);
-    _mm256_storeu_ps(tile + i * TILE_ROWS + 8, w.high);
-  }
-}
-
-// Sixteen rows' chunk, decoded and transposed to [column][16]; missing rows are zero.
-static void load_tile(const ck_gemm *job, int64_t row, int64_t end, int64_t k, int64_t count, float *decoded,
-                      float *tile) {
-  if (job->is_interleaved && job->panel_type == CK_FP8) return load_fp8_tile(job, row, k, count, tile);
-  int is_sparse = job->is_interleaved && ck_block_elements(job->panel_type) == 32;
-  if (job->is_interleaved && !is_sparse) { // a panel of floats is in the tile's order already
-    const uint8_t *panel = (const uint8_t *)job->weights + (row * job->columns + k * TILE_ROWS) * job->block_bytes;
-    return job->decode(panel, tile, count * TILE_ROWS);
-  }
-  load_decoded_rows(job, decode_kept_avx2, row, end, k, count, decoded, tile, TILE_ROWS);
 }
 
 static inline void multiply_tile(const float *tile, const float *x, int64_t count, __m256 sums[TILE_TOKENS][2]) {
@@ -83,6 +58,7 @@ static inline void store_tile(const ck_gemm *job, int64_t token, int64_t row, in
 }
 
 void gemm_avx2(const ck_gemm *job, int64_t begin, int64_t end) {
+  if (job->words) return gemm_words_avx2(job, begin, end);
   float *panel = job->scratch, *decoded = job->scratch + PANEL_ROWS * DECODE_CHUNK;
   for (int64_t row = begin; row < end; row += PANEL_ROWS) {
     int64_t tiles = ((end - row < PANEL_ROWS ? end - row : PANEL_ROWS) + TILE_ROWS - 1) / TILE_ROWS;

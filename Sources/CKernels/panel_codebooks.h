@@ -5,17 +5,12 @@
 #define ANPROBE_PANEL_CODEBOOKS_H
 #include "codebooks.h"
 
-// Byte i of each row's word; and codes of more bits, whose others are those of `mask` from bit `at` of another word on.
-static inline vec byte_of(vec v, int i) { return lane_bits(lane_shifted(v, 8 * i), 255); }
-static inline vec code_of(vec codes, int i, vec high, int at, int mask) {
-  return either(byte_of(codes, i), lane_shifted_left(lane_bits(lane_shifted(high, at), mask), 8));
+// A code of each row: byte `byte` of word `low`, and above it the bits of `mask` from bit `at` on of word `high`.
+static inline codes_place place(const uint8_t *low, int byte, const uint8_t *high, int at, int mask) {
+  return (codes_place){low, byte, high, at, mask};
 }
+static inline codes_place byte_place(const uint8_t *low, int byte) { return place(low, byte, low, 0, 0); }
 
-// Eight columns of each row: an entry of two words.
-static inline void look_up_eight(const uint32_t (*words)[2], vec index, vec w[2]) {
-  w[0] = gathered(words[0], 2, index);
-  w[1] = gathered(words[0] + 1, 2, index);
-}
 static inline void give_signs(vec signs, vec w[8]) {
   for (int j = 0; j < 8; j++) w[j] = negated_where(w[j], signs, j);
 }
@@ -25,7 +20,7 @@ static inline vec even_signs(vec sevens) {
   static const int8_t parities[16] = {
     0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0,
   };
-  vec table = flipped_signs(level_table(parities));
+  vec table = table_of(parities);
   vec low = looked_up(table, low_bits(sevens, 15)), high = looked_up(table, low_bits(shifted(sevens, 4), 7));
   return sum_of_bytes(sevens, sum_of_bytes(low, high)); // twice 128 is none
 }
@@ -50,8 +45,10 @@ static inline void scale_nibbles(const uint8_t *words, int group, floats d, floa
 
 // Words: of each group four codes, then signs and a scale.
 static inline void codes_iq2_xxs(const uint8_t *block, int group, vec w[8]) {
-  vec codes = word(block + HALF_BYTES, 2 * group);
-  for (int k = 0; k < 4; k++) look_up_eight(words_iq2_xxs, byte_of(codes, k), w + 2 * k);
+  const uint8_t *codes = block + HALF_BYTES + 2 * group * WORD_BYTES;
+  codes_place places[4];
+  for (int k = 0; k < 4; k++) places[k] = byte_place(codes, k);
+  look_up_byte_pairs(words_iq2_xxs, places, w);
   give_signs(signs_of_28(word(block + HALF_BYTES, 2 * group + 1)), w);
 }
 static inline void scales_iq2_xxs(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -62,9 +59,12 @@ static inline void scales_iq2_xxs(const uint8_t *block, int group, floats scale[
 // Words: 16 of codes, nine bits and seven signs; 2 of scales.
 static inline void codes_iq2_xs(const uint8_t *block, int group, vec w[8]) {
   vec a = word(block + HALF_BYTES, 2 * group), b = word(block + HALF_BYTES, 2 * group + 1);
+  codes_place places[4];
   for (int k = 0; k < 4; k++) {
-    look_up_eight(words_iq2_xs, lane_bits(lane_shifted(k < 2 ? a : b, k % 2 * 16), 511), w + 2 * k);
+    const uint8_t *codes = block + HALF_BYTES + (2 * group + k / 2) * WORD_BYTES;
+    places[k] = place(codes, k % 2 * 2, codes, k % 2 * 16 + 8, 1);
   }
+  look_up_pairs(words_iq2_xs, places, w);
   vec low = either(lane_bits(lane_shifted(a, 9), 127), lane_bits(lane_shifted(a, 17), 127 << 8));
   vec high = either(lane_bits(lane_shifted_left(b, 7), 127 << 16), lane_bits(lane_shifted(b, 1), 127 << 24));
   give_signs(even_signs(either(low, high)), w);
@@ -76,9 +76,10 @@ static inline void scales_iq2_xs(const uint8_t *block, int group, floats scale[2
 
 // Words: 8 of codes, 8 of signs, 2 of the codes' high bits, 2 of scales.
 static inline void codes_iq2_s(const uint8_t *block, int group, vec w[8]) {
-  vec codes = word(block + HALF_BYTES, group);
-  vec high = lane_shifted(word(block + HALF_BYTES, 16 + group / 4), group % 4 * 8);
-  for (int k = 0; k < 4; k++) look_up_eight(words_iq2_s, code_of(codes, k, high, 2 * k, 3), w + 2 * k);
+  const uint8_t *codes = block + HALF_BYTES + group * WORD_BYTES, *high = block + HALF_BYTES + (16 + group / 4) * WORD_BYTES;
+  codes_place places[4];
+  for (int k = 0; k < 4; k++) places[k] = place(codes, k, high, group % 4 * 8 + 2 * k, 3);
+  look_up_pairs(words_iq2_s, places, w);
   give_signs(word(block + HALF_BYTES, 8 + group), w);
 }
 static inline void scales_iq2_s(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -88,9 +89,9 @@ static inline void scales_iq2_s(const uint8_t *block, int group, floats scale[2]
 
 // Words: 16 of codes, 8 of signs and a scale.
 static inline void codes_iq3_xxs(const uint8_t *block, int group, vec w[8]) {
-  for (int j = 0; j < 8; j++) {
-    w[j] = gathered(words_iq3_xxs, 1, byte_of(word(block + HALF_BYTES, 2 * group + j / 4), j % 4));
-  }
+  codes_place places[8];
+  for (int j = 0; j < 8; j++) places[j] = byte_place(block + HALF_BYTES + (2 * group + j / 4) * WORD_BYTES, j % 4);
+  look_up_bytes(words_iq3_xxs, places, w);
   give_signs(signs_of_28(word(block + HALF_BYTES, 16 + group)), w);
 }
 static inline void scales_iq3_xxs(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -100,11 +101,13 @@ static inline void scales_iq3_xxs(const uint8_t *block, int group, floats scale[
 
 // Words: 16 of codes, 2 of their high bits, 8 of signs, 1 of scales.
 static inline void codes_iq3_s(const uint8_t *block, int group, vec w[8]) {
-  vec high = lane_shifted(word(block + HALF_BYTES, 16 + group / 4), group % 4 * 8);
+  const uint8_t *high = block + HALF_BYTES + (16 + group / 4) * WORD_BYTES;
+  codes_place places[8];
   for (int j = 0; j < 8; j++) {
-    vec codes = word(block + HALF_BYTES, 2 * group + j / 4);
-    w[j] = gathered(words_iq3_s, 1, code_of(codes, j % 4, high, j, 1));
+    const uint8_t *codes = block + HALF_BYTES + (2 * group + j / 4) * WORD_BYTES;
+    places[j] = place(codes, j % 4, high, group % 4 * 8 + j, 1);
   }
+  look_up(words_iq3_s, places, w);
   give_signs(word(block + HALF_BYTES, 18 + group), w);
 }
 static inline void scales_iq3_s(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -121,10 +124,11 @@ static inline vec with_eighth(vec v, vec bits, int bit) {
 
 // Words: 8 of codes, 4 of halves: the codes' high bits, a scale, the eighth's sign.
 static inline void codes_iq1_s(const uint8_t *block, int group, vec w[8]) {
-  vec codes = word(block + HALF_BYTES, group);
-  vec high = lane_shifted(word(block + HALF_BYTES, 8 + group / 2), group % 2 * 16);
-  for (int k = 0; k < 4; k++) look_up_eight(words_iq1, code_of(codes, k, high, 3 * k, 7), w + 2 * k);
-  for (int j = 0; j < 8; j++) w[j] = with_eighth(w[j], high, 15);
+  const uint8_t *codes = block + HALF_BYTES + group * WORD_BYTES, *high = block + HALF_BYTES + (8 + group / 2) * WORD_BYTES;
+  codes_place places[4];
+  for (int k = 0; k < 4; k++) places[k] = place(codes, k, high, group % 2 * 16 + 3 * k, 7);
+  look_up_pairs(words_iq1, places, w);
+  for (int j = 0; j < 8; j++) w[j] = with_eighth(w[j], word(high, 0), group % 2 * 16 + 15);
 }
 static inline void scales_iq1_s(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
   (void)minimum;
@@ -134,11 +138,11 @@ static inline void scales_iq1_s(const uint8_t *block, int group, floats scale[2]
 
 // Words: 8 of codes, 4 of nibbles: a code's three high bits and the sign of its eighth; 2 of scales.
 static inline void codes_iq1_m(const uint8_t *block, int group, vec w[8]) {
-  vec codes = word(block, group), high = lane_shifted(word(block, 8 + group / 2), group % 2 * 16);
-  for (int k = 0; k < 4; k++) {
-    look_up_eight(words_iq1, code_of(codes, k, high, 4 * k, 7), w + 2 * k);
-    for (int j = 2 * k; j < 2 * k + 2; j++) w[j] = with_eighth(w[j], high, 4 * k + 3);
-  }
+  const uint8_t *codes = block + group * WORD_BYTES, *high = block + (8 + group / 2) * WORD_BYTES;
+  codes_place places[4];
+  for (int k = 0; k < 4; k++) places[k] = place(codes, k, high, group % 2 * 16 + 4 * k, 7);
+  look_up_pairs(words_iq1, places, w);
+  for (int j = 0; j < 8; j++) w[j] = with_eighth(w[j], word(high, 0), places[j / 2].at + 3);
 }
 // The block's half is spread over the top nibbles of four halves, below which are the scales of sixteen columns each.
 static inline void scales_iq1_m(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -185,13 +189,13 @@ static inline void scale_tq2_0(const uint8_t *block, int group, floats scale[2],
   scale[0] = halves_at(block + 16 * WORD_BYTES);
 }
 
-static const panel_format panel_iq2_xxs = {256, 66, 1, 0, 64, codes_iq2_xxs, scales_iq2_xxs};
-static const panel_format panel_iq2_xs = {256, 74, 2, 0, 64, codes_iq2_xs, scales_iq2_xs};
-static const panel_format panel_iq2_s = {256, 82, 2, 0, 64, codes_iq2_s, scales_iq2_s};
-static const panel_format panel_iq3_xxs = {256, 98, 1, 0, 64, codes_iq3_xxs, scales_iq3_xxs};
-static const panel_format panel_iq3_s = {256, 110, 1, 0, 16, codes_iq3_s, scales_iq3_s};
-static const panel_format panel_iq1_s = {256, 50, 1, 0, 16, codes_iq1_s, scales_iq1_s};
-static const panel_format panel_iq1_m = {256, 56, 2, 0, 16, codes_iq1_m, scales_iq1_m};
+static const panel_format panel_iq2_xxs = {256, 66, 1, 0, 64, codes_iq2_xxs, scales_iq2_xxs, 1};
+static const panel_format panel_iq2_xs = {256, 74, 2, 0, 64, codes_iq2_xs, scales_iq2_xs, 1};
+static const panel_format panel_iq2_s = {256, 82, 2, 0, 64, codes_iq2_s, scales_iq2_s, 1};
+static const panel_format panel_iq3_xxs = {256, 98, 1, 0, 64, codes_iq3_xxs, scales_iq3_xxs, 1};
+static const panel_format panel_iq3_s = {256, 110, 1, 0, 16, codes_iq3_s, scales_iq3_s, 1};
+static const panel_format panel_iq1_s = {256, 50, 1, 0, 16, codes_iq1_s, scales_iq1_s, 1};
+static const panel_format panel_iq1_m = {256, 56, 2, 0, 16, codes_iq1_m, scales_iq1_m, 1};
 static const panel_format panel_tq1_0 = {256, 54, 1, 0, 4, codes_tq1_0, scale_tq1_0};
 static const panel_format panel_tq2_0 = {256, 66, 1, 0, 4, codes_tq2_0, scale_tq2_0};
 

@@ -9,7 +9,9 @@
 // Whether the format's codes stay signed.
 static inline int is_signed(int reach) { return reach > 64; }
 // What a format adds to its values: codes are unsigned and at most twice its reach.
-static inline int offset_of(const panel_format *format) { return format->has_minima ? 0 : format->reach; }
+static inline int offset_of(const panel_format *format) {
+  return format->has_minima || is_signed(format->reach) ? 0 : format->reach;
+}
 // Quads of columns whose pairs may be added up in 16 bits.
 static inline int run_of(const panel_format *format) {
   int most = is_signed(format->reach) ? 128 : format->has_minima ? format->reach : 2 * format->reach - 1;
@@ -23,10 +25,15 @@ static inline vec prepared(const panel_format *format, vec w) {
   return plus(w, is_signed(format->reach) ? -128 : format->reach - 128);
 }
 
-// −offset · Σq from the record's −128 · Σq.
-static inline int32_t start_of(const panel_format *format, int32_t offset_sum) {
-  if (format->has_minima && format->reach > 127) return -offset_sum; // unsigned bytes became signed ones
-  return format->has_minima || is_signed(format->reach) ? 0 : offset_sum / (128 / offset_of(format));
+// −offset · Σq from the record's −128 · Σq, in all lanes; offsets are powers of two.
+static inline __attribute__((always_inline)) vec start_of_all(const panel_format *format, __m256i offset_sum) {
+  __m256i start = _mm256_setzero_si256();
+  // Unsigned bytes became signed ones.
+  if (format->has_minima && format->reach > 127) start = _mm256_sub_epi32(start, offset_sum);
+  else if (offset_of(format)) {
+    start = _mm256_srai_epi32(offset_sum, 7 - __builtin_ctz((unsigned)offset_of(format)));
+  }
+  return pair(start, start);
 }
 
 static inline __attribute__((always_inline)) __m256i pairs(int reach, __m256i w, __m256i q) {
@@ -35,6 +42,14 @@ static inline __attribute__((always_inline)) __m256i pairs(int reach, __m256i w,
 }
 static inline __m256i add_pairs(__m256i sum, __m256i pairs) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+static inline vec ones(void) {
+  __m256i one = _mm256_set1_epi16(1);
+  return pair(one, one);
+}
+static inline vec add_scaled_pairs(vec sum, vec pairs, vec scale) {
+  return pair(_mm256_add_epi32(sum.low, _mm256_madd_epi16(pairs.low, scale.low)),
+              _mm256_add_epi32(sum.high, _mm256_madd_epi16(pairs.high, scale.high)));
 }
 
 #endif

@@ -16,6 +16,7 @@ typedef struct {
   void (*codes)(const uint8_t *block, int group, vec w[8]);
   // The scale of each half of the group, and its minimum where the format has minima.
   void (*scales)(const uint8_t *block, int group, floats scale[2], floats minimum[2]);
+  int looks_up;    // whether its codes are looked up row by row: too much code to have once for each group
 } panel_format;
 
 // Nibbles of 32 columns in four words: the low halves are columns 0-15, the high ones 16-31.
@@ -27,9 +28,9 @@ static inline void split_nibbles(const uint8_t *words, vec w[8]) {
   }
 }
 
-static inline void split_levels(const uint8_t *words, vec table, vec w[8]) {
+static inline void split_levels(const uint8_t *words, const int8_t levels[16], vec w[8]) {
   split_nibbles(words, w);
-  for (int j = 0; j < 8; j++) w[j] = looked_up(table, w[j]);
+  for (int j = 0; j < 8; j++) w[j] = level_of(levels, w[j]);
 }
 
 // The fifth bits of 32 columns are one word per row.
@@ -56,11 +57,11 @@ static inline void codes_q4_0(const uint8_t *block, int group, vec w[8]) {
 }
 static inline void codes_iq4_nl(const uint8_t *block, int group, vec w[8]) {
   (void)group;
-  split_levels(block + HALF_BYTES, level_table(nonlinear_levels), w);
+  split_levels(block + HALF_BYTES, nonlinear_levels, w);
 }
 static inline void codes_mxfp4(const uint8_t *block, int group, vec w[8]) {
   (void)group;
-  split_levels(block + BYTE_BYTES, level_table(e2m1_doubled), w);
+  split_levels(block + BYTE_BYTES, e2m1_doubled, w);
 }
 // 2^(e - 128) as a float has the exponent field e - 1; the two smallest powers are subnormal.
 static inline void scales_mxfp4(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -173,14 +174,16 @@ static inline void scales_q2_k(const uint8_t *block, int group, floats scale[2],
 
 // Words: the half and the scales' high bits, their low nibbles, 32 of nibbles.
 static inline void codes_iq4_xs(const uint8_t *block, int group, vec w[8]) {
-  split_levels(block + (2 + group * 4) * WORD_BYTES, level_table(nonlinear_levels), w);
+  split_levels(block + (2 + group * 4) * WORD_BYTES, nonlinear_levels, w);
+}
+static inline vec scale_lanes_iq4_xs(const uint8_t *block, int group) {
+  vec low = lane_bits(lane_shifted(word(block, 1), group * 4), 15);
+  vec high = lane_bits(lane_shifted(word(block, 0), 16 + 2 * group), 3);
+  return lane_plus(either(low, lane_shifted_left(high, 4)), -32);
 }
 static inline void scales_iq4_xs(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
   (void)minimum;
-  vec first = word(block, 0);
-  vec low = lane_bits(lane_shifted(word(block, 1), group * 4), 15);
-  vec high = lane_bits(lane_shifted(first, 16 + 2 * group), 3);
-  scale[0] = times(low_half(first), to_floats(lane_plus(either(low, lane_shifted_left(high, 4)), -32)));
+  scale[0] = times(low_half(word(block, 0)), to_floats(scale_lanes_iq4_xs(block, group)));
 }
 
 static const panel_format panel_q8_0 = {32, 34, 1, 0, 128, codes_q8_0, scale_at_start};

@@ -31,10 +31,10 @@ static inline void codes_int8(const uint8_t *block, int group, vec w[8]) {
   for (int j = 0; j < 8; j++) w[j] = flipped_signs(word(block + HALF_BYTES, group * 8 + j));
 }
 static inline void codes_nf4(const uint8_t *block, int group, vec w[8]) {
-  split_levels(block + HALF_BYTES + group * 4 * WORD_BYTES, level_table(nf4_levels), w);
+  split_levels(block + HALF_BYTES + group * 4 * WORD_BYTES, nf4_levels, w);
 }
 static inline void codes_fp4(const uint8_t *block, int group, vec w[8]) {
-  split_levels(block + HALF_BYTES + group * 4 * WORD_BYTES, level_table(fp4_levels), w);
+  split_levels(block + HALF_BYTES + group * 4 * WORD_BYTES, fp4_levels, w);
 }
 
 #if defined(ANPROBE_PANEL_WORDS_NEON_H)

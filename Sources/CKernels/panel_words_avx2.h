@@ -3,6 +3,8 @@
 #ifndef ANPROBE_PANEL_WORDS_AVX2_H
 #define ANPROBE_PANEL_WORDS_AVX2_H
 #include <immintrin.h>
+#include <string.h>
+#include "include/kernels.h"
 
 typedef struct { __m256i low, high; } vec;
 typedef struct { __m256 low, high; } floats;
@@ -46,11 +48,12 @@ static inline vec flipped_signs(vec v) { return plus(v, 128); }
 static inline vec looked_up(vec table, vec v) {
   return pair(_mm256_shuffle_epi8(table.low, v.low), _mm256_shuffle_epi8(table.high, v.high));
 }
-// Sixteen signed levels as codes that are 128 larger.
-static inline vec level_table(const int8_t levels[16]) {
-  __m256i v = _mm256_broadcastsi128_si256(load_16((const uint8_t *)levels));
-  return flipped_signs(pair(v, v));
+static inline vec table_of(const int8_t entries[16]) {
+  __m256i v = _mm256_broadcastsi128_si256(load_16((const uint8_t *)entries));
+  return pair(v, v);
 }
+// One of sixteen signed levels, 128 larger: added behind the table, where it meets what is subtracted again.
+static inline vec level_of(const int8_t levels[16], vec v) { return flipped_signs(looked_up(table_of(levels), v)); }
 // All bits of byte i of each row where bit 4j + i of the row's word is set.
 static inline vec bytes_of_bits(vec bits, int j) {
   __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi32(0x00000000, 0x04040404, 0x08080808, 0x0c0c0c0c));
@@ -79,12 +82,6 @@ static inline vec negated_where(vec v, vec bits, int j) {
 }
 
 // Lanes of 32 bits.
-// Of each row the word of a table, whose entries are one or two words.
-static inline vec gathered(const uint32_t *table, int words, vec index) {
-  const int *t = (const int *)table;
-  return words == 2 ? pair(_mm256_i32gather_epi32(t, index.low, 8), _mm256_i32gather_epi32(t, index.high, 8))
-                    : pair(_mm256_i32gather_epi32(t, index.low, 4), _mm256_i32gather_epi32(t, index.high, 4));
-}
 static inline vec lane_shifted(vec v, int n) { return pair(_mm256_srli_epi32(v.low, n), _mm256_srli_epi32(v.high, n)); }
 static inline vec lane_shifted_left(vec v, int n) {
   return pair(_mm256_slli_epi32(v.low, n), _mm256_slli_epi32(v.high, n));
@@ -96,6 +93,85 @@ static inline vec lane_bits(vec v, int mask) { return both(v, all_lanes(mask)); 
 static inline vec lane_plus(vec v, int n) {
   __m256i term = _mm256_set1_epi32(n);
   return pair(_mm256_add_epi32(v.low, term), _mm256_add_epi32(v.high, term));
+}
+// Where the codes of sixteen rows lie, see place in panel_codebooks.h; and those codes.
+typedef struct { const uint8_t *words; int byte; const uint8_t *high; int at, mask; } codes_place;
+static inline vec codes_at(codes_place place) {
+  vec byte = lane_bits(lane_shifted(word(place.words, 0), 8 * place.byte), 255);
+  return either(byte, lane_shifted_left(lane_bits(lane_shifted(word(place.high, 0), place.at), place.mask), 8));
+}
+// Codes are loaded one by one: bytes from the panel, others from memory that they are stored to. The compiler is told that they
+// may have changed there, so that it does not take them out of the register, which costs two steps each.
+typedef struct { uint16_t of[4][CK_PANEL_ROWS][2]; } stored_codes;
+static inline __attribute__((always_inline)) stored_codes stored(const codes_place *places, int count) {
+  stored_codes codes;
+  for (int i = 0; i < count; i += 2) {
+    vec both = either(codes_at(places[i]), lane_shifted_left(codes_at(places[i + 1]), 16));
+    memcpy(codes.of[i / 2], &both, sizeof both);
+  }
+  __asm__("" : "+m"(codes));
+  return codes;
+}
+static inline __attribute__((always_inline)) void codes_of(const stored_codes *codes, int i, size_t n[CK_PANEL_ROWS]) {
+  for (int row = 0; row < CK_PANEL_ROWS; row++) n[row] = codes->of[i / 2][row][i % 2];
+}
+static inline __attribute__((always_inline)) void bytes_of(codes_place place, size_t n[CK_PANEL_ROWS]) {
+  for (int row = 0; row < CK_PANEL_ROWS; row++) n[row] = place.words[4 * row + place.byte];
+}
+
+// Of each row the word of a table, or the entry of two words. A gathering instruction takes longer than so many loads on AMD's
+// processors, and on Intel's that guard what it reads (docs/decisions/0055-avx2-on-a-processor-that-has-no-more.md).
+static inline __attribute__((always_inline)) vec words_for(const uint32_t *table, const size_t n[CK_PANEL_ROWS]) {
+  int w[CK_PANEL_ROWS];
+  for (int row = 0; row < CK_PANEL_ROWS; row++) w[row] = (int)table[n[row]];
+  return pair(_mm256_setr_epi32(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]),
+              _mm256_setr_epi32(w[8], w[9], w[10], w[11], w[12], w[13], w[14], w[15]));
+}
+static inline __m256 four_entries(const uint32_t (*table)[2], size_t a, size_t b, size_t c, size_t d) {
+  __m128d low = _mm_castsi128_pd(_mm_loadl_epi64((const __m128i *)table[a]));
+  __m128d high = _mm_castsi128_pd(_mm_loadl_epi64((const __m128i *)table[c]));
+  low = _mm_loadh_pd(low, (const double *)table[b]);
+  high = _mm_loadh_pd(high, (const double *)table[d]);
+  return _mm256_castpd_ps(_mm256_set_m128d(high, low));
+}
+static inline __attribute__((always_inline)) void entries_for(
+    const uint32_t (*table)[2], const size_t n[CK_PANEL_ROWS], vec w[2]) {
+  __m256 a = four_entries(table, n[0], n[1], n[4], n[5]), b = four_entries(table, n[2], n[3], n[6], n[7]);
+  __m256 c = four_entries(table, n[8], n[9], n[12], n[13]), d = four_entries(table, n[10], n[11], n[14], n[15]);
+  w[0] = pair(_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)), _mm256_castps_si256(_mm256_shuffle_ps(c, d, 0x88)));
+  w[1] = pair(_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd)), _mm256_castps_si256(_mm256_shuffle_ps(c, d, 0xdd)));
+}
+static inline __attribute__((always_inline)) void look_up(const uint32_t *table, const codes_place places[8], vec w[8]) {
+  stored_codes codes = stored(places, 8);
+  for (int j = 0; j < 8; j++) {
+    size_t n[CK_PANEL_ROWS];
+    codes_of(&codes, j, n);
+    w[j] = words_for(table, n);
+  }
+}
+static inline __attribute__((always_inline)) void look_up_bytes(const uint32_t *table, const codes_place places[8], vec w[8]) {
+  for (int j = 0; j < 8; j++) {
+    size_t n[CK_PANEL_ROWS];
+    bytes_of(places[j], n);
+    w[j] = words_for(table, n);
+  }
+}
+static inline __attribute__((always_inline)) void look_up_pairs(
+    const uint32_t (*table)[2], const codes_place places[4], vec w[8]) {
+  stored_codes codes = stored(places, 4);
+  for (int k = 0; k < 4; k++) {
+    size_t n[CK_PANEL_ROWS];
+    codes_of(&codes, k, n);
+    entries_for(table, n, w + 2 * k);
+  }
+}
+static inline __attribute__((always_inline)) void look_up_byte_pairs(
+    const uint32_t (*table)[2], const codes_place places[4], vec w[8]) {
+  for (int k = 0; k < 4; k++) {
+    size_t n[CK_PANEL_ROWS];
+    bytes_of(places[k], n);
+    entries_for(table, n, w + 2 * k);
+  }
 }
 static inline floats to_floats(vec v) { return (floats){_mm256_cvtepi32_ps(v.low), _mm256_cvtepi32_ps(v.high)}; }
 // The low sixteen bits of each lane.

@@ -21,10 +21,11 @@ static inline vec either(vec a, vec b) { return _mm512_or_si512(a, b); }
 static inline vec plus(vec v, int n) { return _mm512_add_epi8(v, _mm512_set1_epi8((char)n)); }
 static inline vec flipped_signs(vec v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)0x80)); }
 static inline vec looked_up(vec table, vec v) { return _mm512_shuffle_epi8(table, v); }
-// Sixteen signed levels as codes that are 128 larger.
-static inline vec level_table(const int8_t levels[16]) {
-  return flipped_signs(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)levels)));
+static inline vec table_of(const int8_t entries[16]) {
+  return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)entries));
 }
+// One of sixteen signed levels, 128 larger.
+static inline vec level_of(const int8_t levels[16], vec v) { return looked_up(flipped_signs(table_of(levels)), v); }
 // Byte i of each row where bit 4j + i of the row's word is set.
 static inline __mmask64 bytes_of_bits(vec bits, int j) {
   vec bytes = _mm512_shuffle_epi8(bits, _mm512_add_epi32(_mm512_broadcast_i32x4(_mm_setr_epi32(
@@ -47,15 +48,29 @@ static inline vec negated_where(vec v, vec bits, int j) {
 }
 
 // Lanes of 32 bits.
-// Of each row the word of a table, whose entries are one or two words.
-static inline vec gathered(const uint32_t *table, int words, vec index) {
-  return words == 2 ? _mm512_i32gather_epi32(index, table, 8) : _mm512_i32gather_epi32(index, table, 4);
-}
 static inline vec lane_shifted(vec v, int n) { return _mm512_srli_epi32(v, (unsigned)n); }
 static inline vec lane_shifted_left(vec v, int n) { return _mm512_slli_epi32(v, (unsigned)n); }
 static inline vec lane_shifted_signed(vec v, int n) { return _mm512_srai_epi32(v, (unsigned)n); }
 static inline vec lane_bits(vec v, int mask) { return _mm512_and_si512(v, _mm512_set1_epi32(mask)); }
 static inline vec lane_plus(vec v, int n) { return _mm512_add_epi32(v, _mm512_set1_epi32(n)); }
+// Where the codes of sixteen rows lie, see place in panel_codebooks.h; and those codes.
+typedef struct { const uint8_t *words; int byte; const uint8_t *high; int at, mask; } codes_place;
+static inline vec codes_at(codes_place place) {
+  vec byte = lane_bits(lane_shifted(word(place.words, 0), 8 * place.byte), 255);
+  return either(byte, lane_shifted_left(lane_bits(lane_shifted(word(place.high, 0), place.at), place.mask), 8));
+}
+// Of each row the words of a table for eight codes, or the entries of two words for four.
+static inline void look_up(const uint32_t *table, const codes_place places[8], vec w[8]) {
+  for (int j = 0; j < 8; j++) w[j] = _mm512_i32gather_epi32(codes_at(places[j]), table, 4);
+}
+static inline void look_up_pairs(const uint32_t (*table)[2], const codes_place places[4], vec w[8]) {
+  for (int j = 0; j < 8; j++) w[j] = _mm512_i32gather_epi32(codes_at(places[j / 2]), table[0] + j % 2, 8);
+}
+// The same of codes that are bytes of the panel.
+static inline void look_up_bytes(const uint32_t *table, const codes_place places[8], vec w[8]) { look_up(table, places, w); }
+static inline void look_up_byte_pairs(const uint32_t (*table)[2], const codes_place places[4], vec w[8]) {
+  look_up_pairs(table, places, w);
+}
 static inline floats to_floats(vec v) { return _mm512_cvtepi32_ps(v); }
 static inline floats low_half(vec v) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v)); }
 static inline floats high_half(vec v) { return low_half(lane_shifted(v, 16)); }

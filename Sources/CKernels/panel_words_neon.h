@@ -3,6 +3,8 @@
 #ifndef ANPROBE_PANEL_WORDS_NEON_H
 #define ANPROBE_PANEL_WORDS_NEON_H
 #include <arm_neon.h>
+#include <string.h>
+#include "include/kernels.h"
 
 enum { PARTS = 4 };
 typedef struct { uint8x16_t q[PARTS]; } vec;
@@ -59,11 +61,12 @@ static inline vec looked_up(vec table, vec v) {
   for (int p = 0; p < PARTS; p++) v.q[p] = vqtbl1q_u8(table.q[p], v.q[p]);
   return v;
 }
-// Sixteen signed levels as codes that are 128 larger.
-static inline vec level_table(const int8_t levels[16]) {
-  uint8x16_t v = vld1q_u8((const uint8_t *)levels) + all(128);
+static inline vec table_of(const int8_t entries[16]) {
+  uint8x16_t v = vld1q_u8((const uint8_t *)entries);
   return (vec){{v, v, v, v}};
 }
+// One of sixteen signed levels, 128 larger.
+static inline vec level_of(const int8_t levels[16], vec v) { return looked_up(flipped_signs(table_of(levels)), v); }
 // All bits of byte i of each row where bit 4j + i of the row's word is set.
 static inline vec bytes_of_bits(vec bits, int j) {
   static const uint8_t first_bytes[16] = {0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12};
@@ -93,15 +96,36 @@ static inline vec negated_where(vec v, vec bits, int j) {
 }
 
 // Lanes of 32 bits.
-// Of each row the word of a table, whose entries are one or two words.
-static inline vec gathered(const uint32_t *table, int words, vec index) {
-  for (int p = 0; p < PARTS; p++) {
-    uint32_t at[4];
-    vst1q_u32(at, lanes(index.q[p]));
-    for (int i = 0; i < 4; i++) at[i] = table[at[i] * (uint32_t)words];
-    index.q[p] = bytes(vld1q_u32(at));
+// Where the codes of sixteen rows lie, see place in panel_codebooks.h; and the code of one of them, in which each row has a word.
+typedef struct { const uint8_t *words; int byte; const uint8_t *high; int at, mask; } codes_place;
+static inline size_t code_at(codes_place place, int row) {
+  uint32_t high;
+  memcpy(&high, place.high + 4 * row, sizeof high);
+  return place.words[4 * row + place.byte] | (high >> place.at & (uint32_t)place.mask) << 8;
+}
+// Of each row the words of a table for eight codes, or the entries of two words for four.
+static inline void look_up(const uint32_t *table, const codes_place places[8], vec w[8]) {
+  for (int j = 0; j < 8; j++) {
+    uint32_t words[CK_PANEL_ROWS];
+    for (int row = 0; row < CK_PANEL_ROWS; row++) words[row] = table[code_at(places[j], row)];
+    memcpy(&w[j], words, sizeof w[j]);
   }
-  return index;
+}
+static inline void look_up_pairs(const uint32_t (*table)[2], const codes_place places[4], vec w[8]) {
+  for (int k = 0; k < 4; k++) {
+    uint32_t words[2][CK_PANEL_ROWS];
+    for (int row = 0; row < CK_PANEL_ROWS; row++) {
+      const uint32_t *entry = table[code_at(places[k], row)];
+      words[0][row] = entry[0];
+      words[1][row] = entry[1];
+    }
+    memcpy(w + 2 * k, words, sizeof words);
+  }
+}
+// The same of codes that are bytes of the panel.
+static inline void look_up_bytes(const uint32_t *table, const codes_place places[8], vec w[8]) { look_up(table, places, w); }
+static inline void look_up_byte_pairs(const uint32_t (*table)[2], const codes_place places[4], vec w[8]) {
+  look_up_pairs(table, places, w);
 }
 static inline vec lane_shifted(vec v, int n) {
   for (int p = 0; p < PARTS; p++) v.q[p] = bytes(lanes(v.q[p]) >> all_lanes(n));

@@ -38,6 +38,18 @@ static int32_t word_peak_avx512(int64_t rounds, double *operations) {
 #pragma clang attribute pop
 
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+// 16 multiply-adds in two.
+static int32_t word_peak_avx2(int64_t rounds, double *operations) {
+  __m256i sums[CHAINS];
+  for (int k = 0; k < CHAINS; k++) sums[k] = _mm256_set1_epi32(k);
+  for (int64_t i = 0; i < rounds; i++) {
+    __m256i right = _mm256_set1_epi32((int32_t)i & 0x00010001);
+    for (int k = 0; k < CHAINS; k++) sums[k] = _mm256_add_epi32(sums[k], _mm256_madd_epi16(sums[k], right));
+  }
+  for (int k = 1; k < CHAINS; k++) sums[0] = _mm256_add_epi32(sums[0], sums[k]);
+  *operations = (double)rounds * CHAINS * 32;
+  return _mm256_extract_epi32(sums[0], 0);
+}
 // 32 multiply-adds in three instructions: pairs to 16 bits, pairs of these to 32, and the sum.
 static int32_t integer_peak_avx2(int64_t rounds, double *operations) {
   __m256i sums[CHAINS], ones = _mm256_set1_epi16(1);
@@ -67,7 +79,8 @@ int32_t ck_integer_peak(const ck_kernels *kernels, int64_t rounds, double *opera
 
 int32_t ck_word_peak(const ck_kernels *kernels, int64_t rounds, double *operations) {
 #if defined(__x86_64__)
-  if (kernels->make_words) return word_peak_avx512(rounds, operations);
+  if (kernels == &kernels_avx512_vnni || kernels == &kernels_amx) return word_peak_avx512(rounds, operations);
+  if (kernels == &kernels_avx2) return word_peak_avx2(rounds, operations);
 #endif
   *operations = 0;
   return (int32_t)(rounds & (kernels != 0));

@@ -148,6 +148,7 @@ const ck_kernels kernels_avx2 = {
   .token_group = 6,
   .pack = pack_avx2,
   .gemm = gemm_avx2,
+  .make_words = make_words_avx2,
   .record_tokens = 6,
   .make_records = make_records_avx2,
   .panel_matvec = panel_matvec_avx2,
