@@ -12,134 +12,110 @@
 #include "panel_codebooks.h"
 #include "panel_fp8.h"
 #include "panel_sparse.h"
-#include "panel_dots_avx2.h"
-#include "panel_whole_avx2.h"
+#include "panel_group_avx2.h"
 
-static inline floats zero(void) { return (floats){_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-static inline floats fused(floats a, __m256 b, floats c) {
-  return (floats){_mm256_fmadd_ps(a.low, b, c.low), _mm256_fmadd_ps(a.high, b, c.high)};
-}
-static inline floats sum_of(floats a, floats b) {
-  return (floats){_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
-}
-static inline __m256 broadcast_float(const int32_t *word) { return _mm256_broadcast_ss((const float *)word); }
-static inline __m256i broadcast(int32_t value) { return _mm256_set1_epi32(value); }
+// Four neighbouring groups of whole scales go together: a word holds bits of all four (or of two), and is loaded once for them.
+enum { TOGETHER = 4 };
 
-// Quads of columns `first` ..< `first + run` of a group times the record's, in sums of 16 bits.
-static inline __attribute__((always_inline)) vec sum_of_run(
-    const panel_format *format, const vec w[8], int first, int run, const int32_t *record, vec total) {
+// The quads from `first` on of four groups, as many as a run has, times their records.
+static inline __attribute__((always_inline)) void add_runs(
+    const panel_format *format, const uint8_t *block, int group, int first, int run, const int32_t *record, vec total[TOGETHER]) {
 #pragma clang loop unroll(full)
   for (int j = first; j < first + run; j++) {
-    vec code = prepared(format, w[j]);
-    __m256i q = broadcast(record[7 + j]);
-    total.low = _mm256_add_epi16(total.low, pairs(format->reach, code.low, q));
-    total.high = _mm256_add_epi16(total.high, pairs(format->reach, code.high, q));
+#pragma clang loop unroll(full)
+    for (int g = 0; g < TOGETHER; g++) {
+      vec w[8];
+      format->codes(block, group + g, w);
+      vec code = prepared(format, w[j]);
+      __m256i q = broadcast(record[g * CK_RECORD_WORDS + 7 + j]);
+      total[g].low = _mm256_add_epi16(total[g].low, pairs(format->reach, code.low, q));
+      total[g].high = _mm256_add_epi16(total[g].high, pairs(format->reach, code.high, q));
+    }
   }
-  return total;
 }
 
-// One group of a panel times one record.
-static inline __attribute__((always_inline)) floats add_group(
+static inline __attribute__((always_inline)) void add_whole_groups(
+    const panel_format *format, const uint8_t *block, int group, const int32_t *record, block_sums *sums) {
+  const whole_scales *whole = whole_scales_of(format);
+  int columns = 8 / format->halves, run = least_of(run_of(format), columns);
+  vec dots[TOGETHER];
+#pragma clang loop unroll(full)
+  for (int half = 0; half < format->halves; half++) {
+    int offset = format->halves == 1 ? 4 : 5 + half;
+#pragma clang loop unroll(full)
+    for (int first = half * columns; first < (half + 1) * columns; first += run) {
+      vec total[TOGETHER];
+      for (int g = 0; g < TOGETHER; g++) {
+        __m256i offset_sum = broadcast(record[g * CK_RECORD_WORDS + offset]);
+        total[g] = first == half * columns ? start_of_sum(format, offset_sum) : all_lanes(0);
+      }
+      add_runs(format, block, group, first, run, record, total);
+#pragma clang loop unroll(full)
+      for (int g = 0; g < TOGETHER; g++) {
+        vec scale = whole->scale(block, group + g, half);
+        if (first == 0) dots[g] = all_lanes(0);
+        if (first == half * columns) {
+          vec start = start_of_dots(format, scale, broadcast(record[g * CK_RECORD_WORDS + offset]));
+          dots[g] = pair(_mm256_add_epi32(dots[g].low, start.low), _mm256_add_epi32(dots[g].high, start.high));
+        }
+        dots[g] = add_scaled_pairs(dots[g], total[g], scale);
+      }
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int g = 0; g < TOGETHER; g++, record += CK_RECORD_WORDS) {
+    for (int half = 0; half < format->halves && format->has_minima; half++) {
+      int line = format->halves == 1 ? 1 : 2 + half;
+      sums->minima = fused(to_floats(whole->minimum(block, group + g, half)), broadcast_float(record + line), sums->minima);
+    }
+    sums->dots = fused(to_floats(dots[g]), broadcast_float(record), sums->dots);
+  }
+}
+
+static inline __attribute__((always_inline)) floats add_next_group(
     const panel_format *format, const uint8_t *block, int group, const int32_t *record, floats sum) {
-  vec w[8];
-  floats scale[2], minimum[2];
-  format->codes(block, group, w);
-  format->scales(block, group, scale, minimum);
-  int columns = 8 / format->halves, run = run_of(format) < columns ? run_of(format) : columns;
+  int64_t bytes = format->bytes * CK_PANEL_ROWS / (format->elements / 32);
+  unpacked_group unpacked;
+  ask_ahead(block, group * bytes, (group + 1) * bytes);
+  unpack(format, block, group, &unpacked);
+  return add_group(format, &unpacked, record, 1, sum);
+}
+
+static inline __attribute__((always_inline)) floats add_block(
+    const panel_format *format, const uint8_t *block, const int32_t *record, floats sum) {
+  int groups = format->elements / 32;
+  if (whole_scales_of(format)) {
+    block_sums part = {zero(), zero()};
+    int64_t bytes = format->bytes * CK_PANEL_ROWS / (groups / TOGETHER);
 #pragma clang loop unroll(full)
-  for (int half = 0; half < format->halves; half++) {
-    int offset = format->halves == 1 ? 4 : 5 + half, sums = format->halves == 1 ? 1 : 2 + half;
-    vec dots = start_of_all(format, broadcast(record[offset]));
-#pragma clang loop unroll(full)
-    for (int first = half * columns; first < (half + 1) * columns; first += run) {
-      vec total = sum_of_run(format, w, first, run, record, all_lanes(0));
-      dots = pair(add_pairs(dots.low, total.low), add_pairs(dots.high, total.high));
+    for (int g = 0; g < groups; g += TOGETHER) {
+      ask_ahead(block, g / TOGETHER * bytes, (g / TOGETHER + 1) * bytes);
+      add_whole_groups(format, block, g, record + g * CK_RECORD_WORDS, &part);
     }
-    sum = fused(times(scale[half], to_floats(dots)), broadcast_float(record), sum);
-    if (format->has_minima) sum = fused(minimum[half], broadcast_float(record + sums), sum);
+    return add_whole_block(format, block, part, sum);
   }
+  if (format->looks_up) {
+#pragma clang loop unroll(disable)
+    for (int g = 0; g < groups; g++) sum = add_next_group(format, block, g, record + g * CK_RECORD_WORDS, sum);
+    return sum;
+  }
+#pragma clang loop unroll(full)
+  for (int g = 0; g < groups; g++) sum = add_next_group(format, block, g, record + g * CK_RECORD_WORDS, sum);
   return sum;
-}
-
-// The same of a format with whole scales, but for the block's floats: dots to `sum`, minima to `less`.
-static inline __attribute__((always_inline)) void add_whole_group(
-    const panel_format *format, const whole_scales *whole, const uint8_t *block, int group, const int32_t *record,
-    floats *sum, floats *less) {
-  vec w[8], dots;
-  format->codes(block, group, w);
-  int columns = 8 / format->halves, run = run_of(format) < columns ? run_of(format) : columns;
-#pragma clang loop unroll(full)
-  for (int half = 0; half < format->halves; half++) {
-    int offset = format->halves == 1 ? 4 : 5 + half, sums = format->halves == 1 ? 1 : 2 + half;
-    vec scale = whole->scale(block, group, half), start = start_of_dots(format, scale, broadcast(record[offset]));
-    dots = half ? pair(_mm256_add_epi32(dots.low, start.low), _mm256_add_epi32(dots.high, start.high)) : start;
-#pragma clang loop unroll(full)
-    for (int first = half * columns; first < (half + 1) * columns; first += run) {
-      vec begin = first == half * columns ? start_of_sum(format, broadcast(record[offset])) : all_lanes(0);
-      dots = add_scaled_pairs(dots, sum_of_run(format, w, first, run, record, begin), scale);
-    }
-    if (!format->has_minima) continue;
-    *less = fused(to_floats(whole->minimum(block, group, half)), broadcast_float(record + sums), *less);
-  }
-  *sum = fused(to_floats(dots), broadcast_float(record), *sum);
-}
-
-static inline __attribute__((always_inline)) floats add_whole_block(
-    const panel_format *format, const whole_scales *whole, const uint8_t *block, const int32_t *record, floats sum) {
-  floats part = zero(), less = zero();
-  int64_t groups = format->elements / 32, bytes = format->bytes * CK_PANEL_ROWS / groups;
-#pragma clang loop unroll(full)
-  for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
-    ask_ahead(block, group * bytes, (group + 1) * bytes);
-    add_whole_group(format, whole, block, group, record, &part, &less);
-  }
-  sum = sum_of(sum, times(whole->unit(block), part));
-  return format->has_minima ? sum_of(sum, minus_times(whole->minimum_unit(block), less)) : sum;
-}
-
-static inline void store(float *y, floats sum) {
-  _mm256_storeu_ps(y, sum.low);
-  _mm256_storeu_ps(y + 8, sum.high);
 }
 
 static inline __attribute__((always_inline)) void multiply(
     const panel_format *format, const ck_panel_job *job, int64_t begin, int64_t end) {
-  int64_t blocks = job->columns / format->elements, groups = format->elements / 32;
-  const whole_scales *whole = whole_scales_of(format);
+  int64_t blocks = job->columns / format->elements, words = format->elements / 32 * CK_RECORD_WORDS;
   const uint8_t *block = (const uint8_t *)job->panels + begin * blocks * format->bytes;
   for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
     const int32_t *record = job->input;
     floats sum = zero();
-    for (int64_t b = 0; b < blocks; b++, block += format->bytes * CK_PANEL_ROWS) {
-      if (whole) {
-        sum = add_whole_block(format, whole, block, record, sum);
-        record += groups * CK_RECORD_WORDS;
-        continue;
-      }
-      int64_t bytes = format->bytes * CK_PANEL_ROWS / groups;
-      if (format->looks_up) {
-#pragma clang loop unroll(disable)
-        for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
-          ask_ahead(block, group * bytes, (group + 1) * bytes);
-          sum = add_group(format, block, group, record, sum);
-        }
-        continue;
-      }
-#pragma clang loop unroll(full)
-      for (int group = 0; group < groups; group++, record += CK_RECORD_WORDS) {
-        ask_ahead(block, group * bytes, (group + 1) * bytes);
-        sum = add_group(format, block, group, record, sum);
-      }
+    for (int64_t b = 0; b < blocks; b++, block += format->bytes * CK_PANEL_ROWS, record += words) {
+      sum = add_block(format, block, record, sum);
     }
     store(job->y + row, sum);
   }
-}
-
-static inline floats floats_at(const uint8_t *p, int type) {
-  if (type == CK_F32) return (floats){_mm256_loadu_ps((const float *)p), _mm256_loadu_ps((const float *)p + 8)};
-  if (type == CK_F16) return halves_at(p);
-  __m256i low = _mm256_cvtepu16_epi32(load_16(p)), high = _mm256_cvtepu16_epi32(load_16(p + 16));
-  return (floats){_mm256_castsi256_ps(_mm256_slli_epi32(low, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(high, 16))};
 }
 
 static inline __attribute__((always_inline)) void multiply_floats(

@@ -40,9 +40,6 @@ static inline __attribute__((always_inline)) __m256i pairs(int reach, __m256i w,
   if (is_signed(reach)) return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(q, w));
   return _mm256_maddubs_epi16(w, q);
 }
-static inline __m256i add_pairs(__m256i sum, __m256i pairs) {
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
 static inline vec ones(void) {
   __m256i one = _mm256_set1_epi16(1);
   return pair(one, one);

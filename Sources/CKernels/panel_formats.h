@@ -19,8 +19,15 @@ typedef struct {
   int looks_up;    // whether its codes are looked up row by row: too much code to have once for each group
 } panel_format;
 
+// AVX2 takes a group's codes one vec at a time, all others unused: that must not become a call.
+#ifdef ANPROBE_PANEL_WORDS_AVX2_H
+#define PLACED static inline __attribute__((always_inline))
+#else
+#define PLACED static inline
+#endif
+
 // Nibbles of 32 columns in four words: the low halves are columns 0-15, the high ones 16-31.
-static inline void split_nibbles(const uint8_t *words, vec w[8]) {
+PLACED void split_nibbles(const uint8_t *words, vec w[8]) {
   for (int j = 0; j < 4; j++) {
     vec v = word(words, j);
     w[j] = low_bits(v, 15);
@@ -28,7 +35,7 @@ static inline void split_nibbles(const uint8_t *words, vec w[8]) {
   }
 }
 
-static inline void split_levels(const uint8_t *words, const int8_t levels[16], vec w[8]) {
+PLACED void split_levels(const uint8_t *words, const int8_t levels[16], vec w[8]) {
   split_nibbles(words, w);
   for (int j = 0; j < 8; j++) w[j] = level_of(levels, w[j]);
 }
@@ -107,10 +114,10 @@ static inline void scales_q4_k(const uint8_t *block, int group, floats scale[2],
   scale[0] = times(low_half(halves), to_floats(s));
   minimum[0] = minus_times(high_half(halves), to_floats(m));
 }
-static inline void codes_q4_k(const uint8_t *block, int group, vec w[8]) {
+PLACED void codes_q4_k(const uint8_t *block, int group, vec w[8]) {
   for (int j = 0; j < 8; j++) w[j] = low_bits(shifted(word(block, 4 + group / 2 * 8 + j), group % 2 * 4), 15);
 }
-static inline void codes_q5_k(const uint8_t *block, int group, vec w[8]) {
+PLACED void codes_q5_k(const uint8_t *block, int group, vec w[8]) {
   for (int j = 0; j < 8; j++) {
     vec high = word(block, 4 + j);
     vec fifth = group < 4 ? shifted_left(high, 4 - group) : shifted(high, group - 4);
@@ -120,7 +127,7 @@ static inline void codes_q5_k(const uint8_t *block, int group, vec w[8]) {
 }
 
 // Words: 32 of nibbles, 16 of pairs of high bits, 4 of signed scales; then the halves.
-static inline void codes_q6_k(const uint8_t *block, int group, vec w[8]) {
+PLACED void codes_q6_k(const uint8_t *block, int group, vec w[8]) {
   int part = group / 4, quarter = group % 4;
   for (int j = 0; j < 8; j++) {
     vec low = low_bits(shifted(word(block, part * 16 + quarter % 2 * 8 + j), quarter / 2 * 4), 15);
@@ -140,7 +147,7 @@ static inline void scales_q6_k(const uint8_t *block, int group, floats scale[2],
 }
 
 // Words: 8 of high bits, 16 of pairs of low bits, 3 of six-bit scales; then the halves. See q3_k_scale.
-static inline void codes_q3_k(const uint8_t *block, int group, vec w[8]) {
+PLACED void codes_q3_k(const uint8_t *block, int group, vec w[8]) {
   for (int j = 0; j < 8; j++) {
     vec low = low_bits(shifted(word(block, 8 + group / 4 * 8 + j), group % 4 * 2), 3);
     vec bits = word(block, j);
@@ -160,7 +167,7 @@ static inline void scales_q3_k(const uint8_t *block, int group, floats scale[2],
 }
 
 // Words: 4 of scales (low nibble) and minima, 16 of two-bit codes, one of halves.
-static inline void codes_q2_k(const uint8_t *block, int group, vec w[8]) {
+PLACED void codes_q2_k(const uint8_t *block, int group, vec w[8]) {
   for (int j = 0; j < 8; j++) w[j] = low_bits(shifted(word(block, 4 + group / 4 * 8 + j), group % 4 * 2), 3);
 }
 static inline void scales_q2_k(const uint8_t *block, int group, floats scale[2], floats minimum[2]) {
@@ -173,7 +180,7 @@ static inline void scales_q2_k(const uint8_t *block, int group, floats scale[2],
 }
 
 // Words: the half and the scales' high bits, their low nibbles, 32 of nibbles.
-static inline void codes_iq4_xs(const uint8_t *block, int group, vec w[8]) {
+PLACED void codes_iq4_xs(const uint8_t *block, int group, vec w[8]) {
   split_levels(block + (2 + group * 4) * WORD_BYTES, nonlinear_levels, w);
 }
 static inline vec scale_lanes_iq4_xs(const uint8_t *block, int group) {

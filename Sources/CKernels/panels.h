@@ -31,6 +31,7 @@ void make_records_avx2(const float *x, int64_t stride, int64_t tokens, int64_t c
                        int32_t *records, int64_t first_group, int64_t last_group);
 void panel_matvec_avx2(const ck_panel_job *job, int64_t begin, int64_t end);
 void panel_gemm_avx2(const ck_panel_job *job, int64_t begin, int64_t end);
+void panel_few_avx2(const ck_panel_job *job, int64_t begin, int64_t end);
 void make_words_avx2(const float *x, int64_t stride, int64_t tokens, int64_t columns, int32_t *words);
 void gemm_words_avx2(const ck_gemm *job, int64_t begin, int64_t end);
 void make_records_avx512(const float *x, int64_t stride, int64_t tokens, int64_t columns, int64_t group_tokens,

@@ -153,6 +153,7 @@ const ck_kernels kernels_avx2 = {
   .make_records = make_records_avx2,
   .panel_matvec = panel_matvec_avx2,
   .panel_gemm = panel_gemm_avx2,
+  .panel_few = panel_few_avx2,
   .quantize_32 = quantize_32_avx2,
   .quantize_256 = quantize_256_avx2,
   .attention_f32 = attention_f32_avx2,

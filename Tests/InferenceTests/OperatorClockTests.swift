@@ -141,7 +141,7 @@ import Testing
         let many: KernelPath.Arithmetic =
           switch set.name {
           case .amx where format != .f32: .tiles
-          case .avx512vnni where isHalf: .words
+          case .avx2 where isHalf, .avx512vnni where isHalf: .words
           default: path.decode.arithmetic
           }
         #expect(path.prefill.arithmetic == many)
