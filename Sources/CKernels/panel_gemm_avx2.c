@@ -248,7 +248,8 @@ static void multiply_floats(const ck_panel_job *job, int64_t begin, int64_t end)
   int takes_words = ck_many_input(&kernels_avx2, job->type, 1, job->columns, job->tokens) == CK_INPUT_WORDS;
   ck_gemm gemm = {
     .weights = job->panels, .is_interleaved = 1, .panel_type = job->type, .decode = ck_decoder_of(&kernels_avx2, job->type),
-    .packed = takes_words ? 0 : job->input, .words = takes_words ? job->input : 0, .tokens = job->tokens, .columns = job->columns, .y = job->y, .y_stride = job->y_stride,
+    .packed = takes_words ? 0 : job->input, .words = takes_words ? job->input : 0, .tokens = job->tokens,
+    .columns = job->columns, .y = job->y, .y_stride = job->y_stride,
     .scratch = job->scratch, .block_elements = 1, .block_bytes = ck_block_bytes(job->type),
   };
   gemm_avx2(&gemm, begin, end);
