@@ -28,8 +28,8 @@ static inline __attribute__((always_inline)) void bytes_of(codes_place place, si
   for (int row = 0; row < CK_PANEL_ROWS; row++) n[row] = place.words[4 * row + place.byte];
 }
 
-// Of each row the word of a table, or the entry of two words. A gathering instruction takes longer than so many loads on AMD's
-// processors, and on Intel's that guard what it reads (docs/decisions/0055-avx2-on-a-processor-that-has-no-more.md).
+// Of each row the word of a table, or the entry of two words. A gathering instruction took longer than so many loads
+// (docs/decisions/0055-avx2-on-a-processor-that-has-no-more.md).
 static inline __attribute__((always_inline)) vec words_for(const uint32_t *table, const size_t n[CK_PANEL_ROWS]) {
   int w[CK_PANEL_ROWS];
   for (int row = 0; row < CK_PANEL_ROWS; row++) w[row] = (int)table[n[row]];
