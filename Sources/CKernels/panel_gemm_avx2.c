@@ -40,7 +40,7 @@ typedef struct {
 
 _Static_assert(KEPT_TOKENS % TOKENS == 0 && sizeof(panel_scratch) <= GEMM_SCRATCH_BYTES, "the plan's scratch holds it");
 
-static inline int has_shifts(const panel_format *format) { return format->has_minima || offset_of(format) > 4; }
+static inline int has_shifts(const panel_format *format) { return format->has_minima || !starts_in_sums(format); }
 
 static inline __attribute__((always_inline)) void unpack_group(
     const panel_format *format, const whole_scales *whole, const uint8_t *block, int group, int64_t at, panel_tile *tile) {
