@@ -17,16 +17,33 @@
 // Four neighbouring groups of whole scales go together: a word holds bits of all four (or of two), and is loaded once for them.
 enum { TOGETHER = 4 };
 
-// The quads from `first` on of four groups, as many as a run has, times their records.
+// What a sum of 16 bits begins with, of a half of a group. An offset too large to take from one of a row's two sums is taken
+// from each for the columns that it adds up: values of up to ±32 fit then, whatever their codes come to on the way.
+static inline __attribute__((always_inline)) vec start_of_half(const panel_format *format, const int32_t *record, int half) {
+  if (starts_in_sums(format)) return start_of_sum(format, broadcast(record[format->halves == 1 ? 4 : 5 + half]));
+  __m256i q = _mm256_loadu_si256((const __m256i *)(record + 7));
+  __m256i sum = _mm256_maddubs_epi16(_mm256_set1_epi8((char)offset_of(format)), q);
+  sum = _mm256_add_epi16(sum, _mm256_shuffle_epi32(sum, 0x4e));
+  sum = _mm256_add_epi16(sum, _mm256_shuffle_epi32(sum, 0xb1));
+  sum = half ? _mm256_permute4x64_epi64(sum, 0xee) : _mm256_permute4x64_epi64(sum, 0x44);
+  __m256i start = _mm256_sub_epi16(_mm256_setzero_si256(), sum);
+  return pair(start, start);
+}
+
+// The quads from `first` on of four groups, as many as a run has, times their records: quad j lies j words behind the first.
+// It stays a loop. Unrolled, the words of all quads were loaded at once and left the registers again, and the lines ahead were
+// asked for in bursts (docs/decisions/0056-loops-of-one-token.md).
 static inline __attribute__((always_inline)) void add_runs(
     const panel_format *format, const uint8_t *block, int group, int first, int run, const int32_t *record, vec total[TOGETHER]) {
-#pragma clang loop unroll(full)
-  for (int j = first; j < first + run; j++) {
+  const uint8_t *words = block + first * WORD_BYTES;
+#pragma clang loop unroll(disable)
+  for (int j = first; j < first + run; j++, words += WORD_BYTES) {
+    ask_for_lines(block + (group / TOGETHER * 8 + j) * format->bytes, (format->bytes + 63) / 64);
 #pragma clang loop unroll(full)
     for (int g = 0; g < TOGETHER; g++) {
       vec w[8];
-      format->codes(block, group + g, w);
-      vec code = prepared(format, w[j]);
+      format->codes(words, group + g, w);
+      vec code = prepared(format, w[0]);
       __m256i q = broadcast(record[g * CK_RECORD_WORDS + 7 + j]);
       total[g].low = _mm256_add_epi16(total[g].low, pairs(format->reach, code.low, q));
       total[g].high = _mm256_add_epi16(total[g].high, pairs(format->reach, code.high, q));
@@ -37,30 +54,19 @@ static inline __attribute__((always_inline)) void add_runs(
 static inline __attribute__((always_inline)) void add_whole_groups(
     const panel_format *format, const uint8_t *block, int group, const int32_t *record, block_sums *sums) {
   const whole_scales *whole = whole_scales_of(format);
-  int columns = 8 / format->halves, run = least_of(run_of(format), columns);
+  int columns = 8 / format->halves, run = format->halves == 2 ? columns : run_of(format);
   vec dots[TOGETHER];
 #pragma clang loop unroll(full)
-  for (int half = 0; half < format->halves; half++) {
-    int offset = format->halves == 1 ? 4 : 5 + half;
-#pragma clang loop unroll(full)
-    for (int first = half * columns; first < (half + 1) * columns; first += run) {
-      vec total[TOGETHER];
-      for (int g = 0; g < TOGETHER; g++) {
-        __m256i offset_sum = broadcast(record[g * CK_RECORD_WORDS + offset]);
-        total[g] = first == half * columns ? start_of_sum(format, offset_sum) : all_lanes(0);
-      }
-      add_runs(format, block, group, first, run, record, total);
-#pragma clang loop unroll(full)
-      for (int g = 0; g < TOGETHER; g++) {
-        vec scale = whole->scale(block, group + g, half);
-        if (first == 0) dots[g] = all_lanes(0);
-        if (first == half * columns) {
-          vec start = start_of_dots(format, scale, broadcast(record[g * CK_RECORD_WORDS + offset]));
-          dots[g] = pair(_mm256_add_epi32(dots[g].low, start.low), _mm256_add_epi32(dots[g].high, start.high));
-        }
-        dots[g] = add_scaled_pairs(dots[g], total[g], scale);
-      }
+  for (int first = 0; first < 8; first += run) {
+    int half = first / columns;
+    vec total[TOGETHER];
+    for (int g = 0; g < TOGETHER; g++) {
+      if (first == 0) dots[g] = all_lanes(0);
+      total[g] = first % columns ? all_lanes(0) : start_of_half(format, record + g * CK_RECORD_WORDS, half);
     }
+    add_runs(format, block, group, first, run, record, total);
+#pragma clang loop unroll(full)
+    for (int g = 0; g < TOGETHER; g++) dots[g] = add_scaled_pairs(dots[g], total[g], whole->scale(block, group + g, half));
   }
 #pragma clang loop unroll(full)
   for (int g = 0; g < TOGETHER; g++, record += CK_RECORD_WORDS) {
@@ -70,6 +76,26 @@ static inline __attribute__((always_inline)) void add_whole_groups(
     }
     sums->dots = fused(to_floats(dots[g]), broadcast_float(record), sums->dots);
   }
+}
+
+static inline __attribute__((always_inline)) block_sums sums_of_whole(
+    const panel_format *format, const uint8_t *block, const int32_t *record) {
+  int groups = format->elements / 32, bytes = format->bytes * CK_PANEL_ROWS / groups;
+  block_sums sums = {zero(), zero()};
+  if (!is_signed(format->reach)) {
+#pragma clang loop unroll(full)
+    for (int g = 0; g < groups; g += TOGETHER) add_whole_groups(format, block, g, record + g * CK_RECORD_WORDS, &sums);
+    return sums;
+  }
+  // Each product is scaled by itself: nothing is gained by going together.
+#pragma clang loop unroll(disable)
+  for (int g = 0; g < groups; g++, record += CK_RECORD_WORDS) {
+    unpacked_group unpacked;
+    ask_for_lines(block + g * bytes, (int)(bytes + 63) / 64);
+    unpack(format, block, g, &unpacked);
+    add_whole_group(format, &unpacked, record, 1, &sums);
+  }
+  return sums;
 }
 
 static inline __attribute__((always_inline)) floats add_next_group(
@@ -84,16 +110,7 @@ static inline __attribute__((always_inline)) floats add_next_group(
 static inline __attribute__((always_inline)) floats add_block(
     const panel_format *format, const uint8_t *block, const int32_t *record, floats sum) {
   int groups = format->elements / 32;
-  if (whole_scales_of(format)) {
-    block_sums part = {zero(), zero()};
-    int64_t bytes = format->bytes * CK_PANEL_ROWS / (groups / TOGETHER);
-#pragma clang loop unroll(full)
-    for (int g = 0; g < groups; g += TOGETHER) {
-      ask_ahead(block, g / TOGETHER * bytes, (g / TOGETHER + 1) * bytes);
-      add_whole_groups(format, block, g, record + g * CK_RECORD_WORDS, &part);
-    }
-    return add_whole_block(format, block, part, sum);
-  }
+  if (whole_scales_of(format)) return add_whole_block(format, block, sums_of_whole(format, block, record), sum);
   if (format->looks_up) {
 #pragma clang loop unroll(disable)
     for (int g = 0; g < groups; g++) sum = add_next_group(format, block, g, record + g * CK_RECORD_WORDS, sum);

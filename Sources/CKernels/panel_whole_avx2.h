@@ -25,8 +25,9 @@ static inline vec byte_in(vec v, int i, int places) {
 }
 static inline vec in_whole_lane(vec bytes, int i) { return byte_in(bytes, i, 0x00000080); }
 static inline vec in_both_halves(vec bytes, int i) { return byte_in(bytes, i, 0x00800080); }
+static inline vec high_in_both_halves(vec bytes, int i) { return byte_in(bytes, i, (int)0x80008000); }
 static inline vec signed_in_both_halves(vec bytes, int i) {
-  vec v = byte_in(bytes, i, (int)0x80008000);
+  vec v = high_in_both_halves(bytes, i);
   return pair(_mm256_srai_epi16(v.low, 8), _mm256_srai_epi16(v.high, 8));
 }
 
@@ -52,13 +53,17 @@ static inline vec whole_scale_q6_k(const uint8_t *block, int group, int half) {
   return signed_in_both_halves(word(block, 48 + group / 2), group % 2 * 2 + half);
 }
 
-// Bytes of four neighbouring scales: see q3_k_scale_lanes.
-static inline floats unit_q3_k(const uint8_t *block) { return halves_at(block + 27 * WORD_BYTES); }
+// Bytes of four neighbouring scales: see q3_k_scale_lanes. They stay in the high bytes, 256 times as large: a group's sum is
+// below 32 · 4 · 127 · 32 · 256 < 2^27, and the unit takes it back.
+static inline floats unit_q3_k(const uint8_t *block) {
+  floats d = halves_at(block + 27 * WORD_BYTES);
+  return times(d, all_floats(1.0f / 256));
+}
 static inline vec whole_scale_q3_k(const uint8_t *block, int group, int half) {
   int n = group * 2 + half, four = n / 4;
   vec low = low_bits(shifted(word(block, 24 + four % 2), four / 2 * 4), 15), twos = word(block, 26);
   vec high = low_bits(four < 2 ? shifted_left(twos, 4 - 2 * four) : shifted(twos, 2 * four - 4), 48);
-  return signed_in_both_halves(plus(either(low, high), -32), n % 4);
+  return high_in_both_halves(plus(either(low, high), -32), n % 4);
 }
 
 static inline floats unit_q2_k(const uint8_t *block) { return low_half(word(block, 20)); }

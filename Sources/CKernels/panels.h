@@ -9,12 +9,17 @@
 // (docs/decisions/0049-asked-for-twice.md).
 enum { FAR_AHEAD = 16384, NEAR_AHEAD = 4096 };
 
+// Lines ahead of the one at p and of those behind it.
+static inline __attribute__((always_inline)) void ask_for_lines(const uint8_t *p, int count) {
+  for (int i = 0; i < count; i++) {
+    __builtin_prefetch(p + FAR_AHEAD + i * 64, 0, 2);
+    __builtin_prefetch(p + NEAR_AHEAD + i * 64, 0, 3);
+  }
+}
+
 // The lines that begin in bytes from ..< to behind p.
 static inline __attribute__((always_inline)) void ask_ahead(const uint8_t *p, int64_t from, int64_t to) {
-  for (int64_t i = (from + 63) / 64 * 64; i < to; i += 64) {
-    __builtin_prefetch(p + FAR_AHEAD + i, 0, 2);
-    __builtin_prefetch(p + NEAR_AHEAD + i, 0, 3);
-  }
+  for (int64_t i = (from + 63) / 64 * 64; i < to; i += 64) ask_for_lines(p + i, 1);
 }
 
 // Tokens of a group in the portable row, of packed floats as of records.
