@@ -155,6 +155,36 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
     }
   }
 
+  @Test(arguments: MadeFormat.all, [1, 7])
+  func `the largest codes times the largest inputs of one sign fit the sums`(
+    format: MadeFormat, tokens: Int
+  ) throws {
+    // Rows of one value, of either sign, and rows in which one value of sixteen is of the other sign and a little larger,
+    // so that the codes of all others are the largest above an offset.
+    let columns = 256
+    let values = (0..<16 * columns).map { place -> Float in
+      let row = place / columns
+      let value: Float = row < 4 ? 1 : place % 16 == row ? -1 : 31.0 / 32
+      return row % 2 == 0 ? value : -value
+    }
+    let matrix = PanelMatrix(
+      type: format.type, rows: 16, columns: columns, weights: try encoded(values, type: format.type))
+    let x = [Float](repeating: 1, count: tokens * columns)
+    for kernels in supportedRows() where tokens == 1 || !matrix.goesByTiles(kernels) {
+      let one = Records(x, tokens: 1, columns: columns, group: 1, row: kernels.row)
+      let many = ManyInput(x, tokens: tokens, columns: columns, matrix, kernels.row)
+      var y = [Float](repeating: 777, count: tokens * 16)
+      matrix.run(
+        kernels, tokens == 1 ? .one : .many, input: tokens == 1 ? one.address : many.address, tokens: tokens, into: &y,
+        stride: 16, rows: 0..<16)
+      let represented = (0..<columns).map { tokens == 1 ? one.value(0, $0) : many.value(0, $0) }
+      for (place, sum) in y.enumerated() {
+        let exact = matrix.product(row: place % 16, represented, inWords: tokens > 1 && many.isInWords)
+        #expect(abs(Double(sum) - exact.sum) <= exact.bound, "\(kernels.name), token \(place / 16), row \(place % 16)")
+      }
+    }
+  }
+
   @Test(arguments: panelTypes, [2, 3, 4, 7, 8, 11])
   func `a few vectors give the sums of each one alone, bit for bit`(type: Int32, tokens: Int) {
     // A block or two of 256, whole blocks of 128 and less, a float row that is no multiple of four.
@@ -189,6 +219,14 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
     return withExtendedLifetime(records) { Array(records.words) }
   }
 
+  private func encoded(_ values: [Float], type: Int32) throws -> [UInt8] {
+    let encoder = try #require(ck_encoder_of(type))
+    let blocks = values.count / Int(ck_block_elements(type))
+    var bytes = [UInt8](repeating: 0, count: blocks * Int(ck_block_bytes(type)))
+    encoder(values, nil, &bytes, Int64(values.count))
+    return bytes
+  }
+
   private func vector(_ count: Int, seed: UInt64) -> [Float] {
     var random = SeededRandom(seed: seed)
     return (0..<count).map { _ in Float.random(in: -2...2, using: &random) }
@@ -218,6 +256,8 @@ private final class Records {
   }
 
   deinit { words.deallocate() }
+
+  var address: UnsafeRawPointer? { UnsafeRawPointer(words.baseAddress) }
 
   func word(_ token: Int, _ block: Int, _ line: Int) -> Int32 {
     words[((token / group * blocks + block) * Int(CK_RECORD_WORDS) + line) * group + token % group]
@@ -271,10 +311,14 @@ private struct PanelMatrix {
   private let largest: Double
 
   init(type: Int32, rows: Int, columns: Int) {
+    let weights = randomWeights(type: type, rows: rows, columns: columns, seed: UInt64(type) * 100 + UInt64(columns))
+    self.init(type: type, rows: rows, columns: columns, weights: weights)
+  }
+
+  init(type: Int32, rows: Int, columns: Int, weights: [UInt8]) {
     self.type = type
     self.rows = rows
     self.columns = columns
-    let weights = randomWeights(type: type, rows: rows, columns: columns, seed: UInt64(type) * 100 + UInt64(columns))
     panels = interleavedWeights(weights, type: type, rows: rows, columns: columns)
     decoded = decodedWeights(weights, type: type, count: rows * columns)
     largest = Double(decoded.map(\.magnitude).max() ?? 0)
