@@ -121,36 +121,78 @@ static inline __attribute__((always_inline)) floats add_block(
   return sum;
 }
 
+// Panels that go by turns, each the next of a run of its own: one thread reads more of two places than of one. It pays where
+// least is computed (docs/decisions/0056-loops-of-one-token.md); the sums of a panel are the same either way.
+enum { STREAMS = 2, FLOAT_COLUMNS = 32 };
+static inline __attribute__((always_inline)) int streams_of(const panel_format *format) {
+  return format == &panel_q8_0 || format == &panel_q4_0 ? STREAMS : 1;
+}
+
+// The panel of `row` and the other one, `apart` rows behind it.
+static inline __attribute__((always_inline)) void multiply_panels(
+    const panel_format *format, const ck_panel_job *job, int64_t row, int64_t apart, int streams) {
+  int64_t blocks = job->columns / format->elements, block_bytes = format->bytes * CK_PANEL_ROWS;
+  const uint8_t *panel = (const uint8_t *)job->panels + row * blocks * format->bytes;
+  const int32_t *record = job->input;
+  floats sums[STREAMS] = {zero(), zero()};
+  for (int64_t b = 0; b < blocks; b++, record += format->elements / 32 * CK_RECORD_WORDS) {
+#pragma clang loop unroll(disable)
+    for (int s = 0; s < streams; s++) {
+      sums[s] = add_block(format, panel + s * apart * blocks * format->bytes + b * block_bytes, record, sums[s]);
+    }
+  }
+  for (int s = 0; s < streams; s++) store(job->y + row + s * apart, sums[s]);
+}
+
+static inline __attribute__((always_inline)) void add_float_columns(
+    int type, const uint8_t *w, const float *x, int64_t count, floats sums[4]) {
+  int64_t step = type == CK_F32 ? 64 : 32, k = 0;
+  floats own[4] = {sums[0], sums[1], sums[2], sums[3]};
+  for (; k + 3 < count; k += 4, w += 4 * step) {
+    ask_ahead(w, 0, 4 * step);
+    for (int i = 0; i < 4; i++) own[i] = fused(floats_at(w + i * step, type), _mm256_broadcast_ss(x + k + i), own[i]);
+  }
+  for (; k < count; k++, w += step) own[0] = fused(floats_at(w, type), _mm256_broadcast_ss(x + k), own[0]);
+  for (int i = 0; i < 4; i++) sums[i] = own[i];
+}
+
+static inline __attribute__((always_inline)) void multiply_float_panels(
+    int type, const ck_panel_job *job, int64_t row, int64_t apart, int streams) {
+  int64_t row_bytes = job->columns * (type == CK_F32 ? 4 : 2);
+  const uint8_t *panel = (const uint8_t *)job->panels + row * row_bytes;
+  floats sums[STREAMS][4];
+  for (int s = 0; s < streams; s++) for (int i = 0; i < 4; i++) sums[s][i] = zero();
+  for (int64_t k = 0; k < job->columns; k += FLOAT_COLUMNS) {
+    int64_t count = job->columns - k < FLOAT_COLUMNS ? job->columns - k : FLOAT_COLUMNS;
+#pragma clang loop unroll(disable)
+    for (int s = 0; s < streams; s++) {
+      const uint8_t *w = panel + s * apart * row_bytes + k * (type == CK_F32 ? 64 : 32);
+      add_float_columns(type, w, (const float *)job->input + k, count, sums[s]);
+    }
+  }
+  __m256 one = _mm256_set1_ps(1);
+  for (int s = 0; s < streams; s++) {
+    floats sum = fused(fused(sums[s][0], one, sums[s][1]), one, fused(sums[s][2], one, sums[s][3]));
+    store(job->y + row + s * apart, sum);
+  }
+}
+
+// Of rows `begin` ..< `end` each run of panels is one stream; what does not divide goes alone.
+#define BY_STREAMS(most, multiply, what) \
+  for (int streams = most; begin < end; streams = 1) { \
+    int64_t apart = (end - begin) / CK_PANEL_ROWS / streams * CK_PANEL_ROWS; \
+    for (int64_t row = begin; row < begin + apart; row += CK_PANEL_ROWS) multiply(what, job, row, apart, streams); \
+    begin += streams * apart; \
+  }
+
 static inline __attribute__((always_inline)) void multiply(
     const panel_format *format, const ck_panel_job *job, int64_t begin, int64_t end) {
-  int64_t blocks = job->columns / format->elements, words = format->elements / 32 * CK_RECORD_WORDS;
-  const uint8_t *block = (const uint8_t *)job->panels + begin * blocks * format->bytes;
-  for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
-    const int32_t *record = job->input;
-    floats sum = zero();
-    for (int64_t b = 0; b < blocks; b++, block += format->bytes * CK_PANEL_ROWS, record += words) {
-      sum = add_block(format, block, record, sum);
-    }
-    store(job->y + row, sum);
-  }
+  BY_STREAMS(streams_of(format), multiply_panels, format)
 }
 
 static inline __attribute__((always_inline)) void multiply_floats(
     int type, const ck_panel_job *job, int64_t begin, int64_t end) {
-  int64_t step = type == CK_F32 ? 64 : 32;
-  const float *x = job->input;
-  const uint8_t *w = (const uint8_t *)job->panels + begin * job->columns * step / CK_PANEL_ROWS;
-  for (int64_t row = begin; row < end; row += CK_PANEL_ROWS) {
-    floats sums[4] = {zero(), zero(), zero(), zero()};
-    int64_t k = 0;
-    for (; k + 3 < job->columns; k += 4, w += 4 * step) {
-      ask_ahead(w, 0, 4 * step);
-      for (int i = 0; i < 4; i++) sums[i] = fused(floats_at(w + i * step, type), _mm256_broadcast_ss(x + k + i), sums[i]);
-    }
-    for (; k < job->columns; k++, w += step) sums[0] = fused(floats_at(w, type), _mm256_broadcast_ss(x + k), sums[0]);
-    __m256 one = _mm256_set1_ps(1);
-    store(job->y + row, fused(fused(sums[0], one, sums[1]), one, fused(sums[2], one, sums[3])));
-  }
+  BY_STREAMS(STREAMS, multiply_float_panels, type)
 }
 
 // Each format is a loop of its own.

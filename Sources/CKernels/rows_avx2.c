@@ -113,13 +113,17 @@ void silu_mul_avx2(const float *gate, const float *up, float *y, int64_t n) {
   for (; i < n; i++) y[i] = gate[i] / (1.0f + expf(-gate[i])) * up[i];
 }
 
+// In two streams, as the products that compute least.
 uint64_t read_avx2(const void *bytes, size_t count) {
   const uint8_t *p = bytes;
+  size_t half = count / 128 * 64;
   __m256i sums[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
-  for (size_t i = 0; i + 127 < count; i += 128) {
-    ask_ahead(p + i, 0, 128);
-    for (size_t k = 0; k < 4; k++) {
-      sums[k] = _mm256_add_epi64(sums[k], _mm256_loadu_si256((const __m256i *)(p + i + 32 * k)));
+  for (size_t i = 0; i < half; i += 64) {
+    for (size_t s = 0; s < 2; s++) {
+      const uint8_t *line = p + s * half + i;
+      ask_for_lines(line, 1);
+      sums[2 * s] = _mm256_add_epi64(sums[2 * s], _mm256_loadu_si256((const __m256i *)line));
+      sums[2 * s + 1] = _mm256_add_epi64(sums[2 * s + 1], _mm256_loadu_si256((const __m256i *)(line + 32)));
     }
   }
   __m256i sum = _mm256_add_epi64(_mm256_add_epi64(sums[0], sums[1]), _mm256_add_epi64(sums[2], sums[3]));

@@ -92,17 +92,17 @@ private let panelTypes = (0..<Int32(CK_TYPE_COUNT.rawValue)).filter { ck_has_pan
 
   @Test(arguments: panelTypes, [1, 2, 3, 7])
   func `a vector times a panel equals the sum in doubles within its rounding`(type: Int32, blocks: Int) {
-    let matrix = PanelMatrix(type: type, rows: 48, columns: blocks * max(Int(ck_block_elements(type)), 32))
+    let matrix = PanelMatrix(type: type, rows: 64, columns: blocks * max(Int(ck_block_elements(type)), 32))
     let x = vector(matrix.columns, seed: 5)
     for kernels in supportedRows() {
       let records = Records(x, tokens: 1, columns: matrix.columns, group: 1, row: kernels.row)
-      var y = [Float](repeating: 777, count: 48)
+      var y = [Float](repeating: 777, count: 64)
       x.withUnsafeBytes { x in
         let input = matrix.readsFloats ? x.baseAddress : UnsafeRawPointer(records.words.baseAddress)
-        matrix.run(kernels, .one, input: input, tokens: 1, into: &y, stride: 48, rows: 16..<48)
+        matrix.run(kernels, .one, input: input, tokens: 1, into: &y, stride: 64, rows: 16..<64)
       }
       let represented = (0..<matrix.columns).map { matrix.readsFloats ? Double(x[$0]) : records.value(0, $0) }
-      for row in [16, 17, 31, 32, 40, 47] {
+      for row in [16, 17, 31, 32, 40, 47, 48, 63] {
         let exact = matrix.product(row: row, represented)
         #expect(abs(Double(y[row]) - exact.sum) <= exact.bound, "\(kernels.name), row \(row)")
       }

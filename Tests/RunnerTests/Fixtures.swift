@@ -13,13 +13,14 @@ import Synchronization
 
 enum Fixture {
   /// A llama whose widths are multiples of 256, so that every format applies.
-  static func model(layers: Int = 2, vocabulary: Int = 512, modelType: String = "llama") throws
-    -> LanguageModelDescription
-  {
+  static func model(
+    layers: Int = 2, vocabulary: Int = 512, modelType: String = "llama", heads: Int = 4, keyValueHeads: Int = 2
+  ) throws -> LanguageModelDescription {
     let configuration: JSON = [
       "model_type": .string(modelType), "vocab_size": .integer(Int64(vocabulary)), "hidden_size": 256,
-      "intermediate_size": 512, "num_hidden_layers": .integer(Int64(layers)), "num_attention_heads": 4,
-      "num_key_value_heads": 2, "tie_word_embeddings": false, "torch_dtype": "float16",
+      "intermediate_size": 512, "num_hidden_layers": .integer(Int64(layers)),
+      "num_attention_heads": .integer(Int64(heads)), "num_key_value_heads": .integer(Int64(keyValueHeads)),
+      "tie_word_embeddings": false, "torch_dtype": "float16",
     ]
     return try LanguageModelDescription(
       configuration: configuration, name: "small", provenance: .configuration(path: "test"))

@@ -12,9 +12,11 @@ import Testing
 @Suite struct RateTrackerTests {
   private static let q8 = RuntimeFormat(.q8_0)
 
-  private func tracker(_ formats: [RuntimeFormat], on pool: ThreadPool) throws -> RateTracker {
+  private func tracker(
+    _ formats: [RuntimeFormat], of model: LanguageModelDescription? = nil, on pool: ThreadPool
+  ) throws -> RateTracker {
     let machine = try Fixture.machine(lastLevelCache: .mebibytes(1))
-    let work = ModelWork(try Fixture.model().architecture, Fixture.workload)
+    let work = ModelWork(try (model ?? Fixture.model()).architecture, Fixture.workload)
     return try RateTracker(Calibrator(machine: machine, toolVersion: "test"), of: formats, work, on: pool, barrier: 0)
   }
 
@@ -43,8 +45,6 @@ import Testing
     let rates = first.calibration(in: calibration([])).rates
     #expect(Set(rates.map(\.operation)) == [.read, .elementwise, .matvec, .gemm, .attention, .attentionPrefill])
     #expect(rates.allSatisfy { $0.perSecond > 0 && $0.perSecond.isFinite && $0.threads == 1 })
-    // Two heads of the model share a KV head: between the measured one and four.
-    #expect(Set(rates.filter { $0.operation == .attention }.map(\.batch)) == [1, 4])
     #expect(Set(rates.filter { $0.operation == .attentionPrefill }.map(\.batch)) == [512, 2048])
     #expect(Set(rates.filter { $0.operation == .matvec || $0.operation == .gemm }.map(\.format)) == [Self.q8.name])
 
@@ -57,6 +57,19 @@ import Testing
     let replaced = first.calibration(in: calibration(old + [other])).rates
     #expect(replaced.count == rates.count + 1)
     #expect(replaced.filter { $0.perSecond < 0 } == [other])
+  }
+
+  @Test(arguments: [(heads: 4, measured: [4]), (heads: 2, measured: [1, 4]), (heads: 16, measured: [8])])
+  func `attention is sampled with as many heads to a KV head as the model has, or the measured numbers around it`(
+    _ row: (heads: Int, measured: [Int])
+  ) throws {
+    let pool = try ThreadPool(count: 1)
+    defer { pool.stop() }
+    let model = try Fixture.model(heads: row.heads, keyValueHeads: 1)
+    let tracker = try tracker([Self.q8], of: model, on: pool)
+    try tracker.sample()
+    let rates = tracker.calibration(in: calibration([])).rates.filter { $0.operation == .attention }
+    #expect(Set(rates.map(\.batch)) == Set(row.measured))
   }
 
   @Test func `a rate that was sampled several times is that of all its work together`() throws {
