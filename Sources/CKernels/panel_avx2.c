@@ -177,10 +177,10 @@ static inline __attribute__((always_inline)) void multiply_float_panels(
   }
 }
 
-// Of rows `begin` ..< `end` each run of panels is one stream; what does not divide goes alone.
+// Of the panels that begin in rows `begin` ..< `end` each run is one stream; what does not divide goes alone.
 #define BY_STREAMS(most, multiply, what) \
   for (int streams = most; begin < end; streams = 1) { \
-    int64_t apart = (end - begin) / CK_PANEL_ROWS / streams * CK_PANEL_ROWS; \
+    int64_t apart = (end - begin + CK_PANEL_ROWS - 1) / CK_PANEL_ROWS / streams * CK_PANEL_ROWS; \
     for (int64_t row = begin; row < begin + apart; row += CK_PANEL_ROWS) multiply(what, job, row, apart, streams); \
     begin += streams * apart; \
   }
